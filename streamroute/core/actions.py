@@ -1,0 +1,90 @@
+"""What to do: the outputs of a `Cascade`, in the imperative. The driver executes them in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamroute.core.types import Delta, Leg, Sample, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class StartAnswer:
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class StartProbes:
+    """Start these probes of one tier together: one request with `n` choices where the upstream can."""
+
+    legs: tuple[Leg, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelLeg:
+    """The upstream of this leg must see the close now."""
+
+    leg: Leg
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Ask the judge. At most one is in flight; `expected` is the number of samples there may be in the end."""
+
+    tier: int
+    answer: str
+    answer_finished: bool
+    samples: tuple[Sample, ...]
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Show this to the reader."""
+
+    tier: int
+    delta: Delta
+
+
+@dataclass(frozen=True, slots=True)
+class Retract:
+    """All that was shown of `tier` since the start or the last retraction is withdrawn."""
+
+    tier: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What follows comes from tier `to`; what was shown of `tier` stays, marked as superseded."""
+
+    tier: int
+    to: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """From here on the answer is `tier`'s and nothing else can happen to it but its end. Said once, at the latest just
+    before the first content that is kept."""
+
+    tier: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    tier: int
+    finish_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """No answer, or no more of it. `causes` are the errors of all legs that failed, `shown` whether content was out."""
+
+    causes: tuple[tuple[Leg, Exception], ...]
+    shown: bool
+
+
+ReaderAction = Emit | Retract | Append | Commit | Finish | Fail
+Action = StartAnswer | StartProbes | CancelLeg | Score | ReaderAction

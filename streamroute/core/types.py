@@ -1,0 +1,133 @@
+"""The words of the field as frozen values: legs, deltas, samples, evidence, verdicts."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Leg:
+    """One request to one model: the answer of a tier, or one probe sample of it.
+
+    `tier` is an index into the ordered tiers, 0 the cheapest. `probe` is None for the answer.
+    """
+
+    tier: int
+    probe: int | None = None
+
+    def __str__(self) -> str:
+        return f"tier {self.tier}" if self.probe is None else f"tier {self.tier} probe {self.probe}"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one leg. `counted` is False when we estimated them because the upstream did not say."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """Natural log-probability of one generated token, with the most likely alternatives."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One step of a streamed answer.
+
+    `index` tells the choices of one request apart. `tool_calls` is the raw JSON of the delta's tool-call array,
+    passed on untouched. A delta without text, tool calls and refusal is never a first token.
+    """
+
+    text: str = ""
+    index: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
+    tool_calls: bytes | None = None
+    refusal: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+
+    @property
+    def has_content(self) -> bool:
+        return bool(self.text or self.tool_calls or self.refusal)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A finished probe. `mean_logprob` is the mean natural log-probability of its tokens, where known."""
+
+    text: str
+    finish_reason: str = "stop"
+    mean_logprob: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the judge knows after some of the probes. Higher `score` and entropies mean less certain.
+
+    `low <= score <= high` are the values that `score` can still reach whatever the `expected - samples` probes to come
+    will say. They are (0, 1) where nothing is certified. `entropy` is the discrete semantic entropy in nats of the
+    texts judged so far, `entropy_mean` its posterior mean (Dirichlet process), comparable across sample counts.
+    `assignment[i]` is the cluster of the i-th sample, `sizes[c]` the number of texts in cluster c.
+    """
+
+    samples: int
+    expected: int
+    score: float
+    low: float = 0.0
+    high: float = 1.0
+    entropy: float = 0.0
+    entropy_mean: float = 0.0
+    sizes: tuple[int, ...] = ()
+    assignment: tuple[int, ...] = ()
+    answer_cluster: int | None = None
+    agreement: float | None = None
+    refusals: int = 0
+    nli_pairs: int = 0
+    seconds: float = 0.0
+    note: str = ""
+
+    @property
+    def pending(self) -> int:
+        return self.expected - self.samples
+
+    @property
+    def answer_judged(self) -> bool:
+        return self.answer_cluster is not None
+
+
+class Decision(enum.StrEnum):
+    UNDECIDED = "undecided"
+    ACCEPT = "accept"
+    ESCALATE = "escalate"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision and the machine-readable reason for it. `to` is the tier to escalate to; None means the next one."""
+
+    decision: Decision
+    reason: str = ""
+    to: int | None = None
+
+    @property
+    def decided(self) -> bool:
+        return self.decision is not Decision.UNDECIDED
+
+
+UNDECIDED = Verdict(Decision.UNDECIDED)
+
+
+class Release(enum.StrEnum):
+    """What the reader may see of an answer before the verdict on it, and what happens to it on escalation."""
+
+    HOLD = "hold"
+    RETRACT = "retract"
+    APPEND = "append"

@@ -1,0 +1,110 @@
+"""Every error that leaves the package.
+
+    StreamrouteError
+    |-- ConfigError            a setting is missing, unknown or of the wrong type: names file, key and what was expected
+    |-- BadRequestError        the caller's request cannot be served as it is: names the field
+    |-- ModelFileError         a model file is missing, incomplete or not the bytes its manifest promises
+    |-- UpstreamError          one leg failed: names the upstream
+    |   |-- UpstreamConnectError     nothing answered
+    |   |-- UpstreamStatusError      answered with an error status or an error frame
+    |   |-- UpstreamTimeoutError     too slow: names the phase
+    |   |-- UpstreamProtocolError    answered with something that is not a chat completion
+    |   `-- UpstreamInterruptedError broke off before the end of its answer
+    |-- ScorerError            the judge could not compare the samples
+    |-- RouteError             every leg that could have answered failed: carries each leg's error
+    `-- LocalProtocolError     a bug in the caller: an event that cannot happen in this state
+
+No ExceptionGroup leaves the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = (
+    "BadRequestError",
+    "ConfigError",
+    "LocalProtocolError",
+    "ModelFileError",
+    "RouteError",
+    "ScorerError",
+    "StreamrouteError",
+    "UpstreamConnectError",
+    "UpstreamError",
+    "UpstreamInterruptedError",
+    "UpstreamProtocolError",
+    "UpstreamStatusError",
+    "UpstreamTimeoutError",
+)
+
+
+class StreamrouteError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(StreamrouteError):
+    """A setting is wrong. The message names where it stands and what was expected."""
+
+
+class BadRequestError(StreamrouteError):
+    """The request cannot be served; `param` names the offending field, `code` is machine-readable."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str = "invalid_request") -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+class ModelFileError(StreamrouteError):
+    """A model file is missing or is not what its manifest entry promises."""
+
+
+class UpstreamError(StreamrouteError):
+    """One leg failed. `upstream` is the name under which the tier was configured."""
+
+    def __init__(self, message: str, *, upstream: str) -> None:
+        super().__init__(f"{upstream}: {message}")
+        self.upstream = upstream
+
+
+class UpstreamConnectError(UpstreamError):
+    """No connection to the upstream could be made."""
+
+
+class UpstreamStatusError(UpstreamError):
+    """The upstream answered with an error. `status` is its HTTP status, 200 for an error frame inside a stream."""
+
+    def __init__(self, message: str, *, upstream: str, status: int) -> None:
+        super().__init__(message, upstream=upstream)
+        self.status = status
+
+
+class UpstreamTimeoutError(UpstreamError):
+    """The upstream was too slow in the phase that the message names."""
+
+
+class UpstreamProtocolError(UpstreamError):
+    """The upstream's bytes are not a chat completion."""
+
+
+class UpstreamInterruptedError(UpstreamError):
+    """The upstream's stream broke off before it said that it was done."""
+
+
+class ScorerError(StreamrouteError):
+    """The judge failed; routes fall back to their `on_uncertain`."""
+
+
+class RouteError(StreamrouteError):
+    """No leg could finish the answer. `causes` holds (leg name, error) for each that failed; `shown` is True when
+    part of an answer had reached the reader."""
+
+    def __init__(self, causes: Sequence[tuple[str, Exception]], *, shown: bool) -> None:
+        listed = "; ".join(f"{leg}: {error}" for leg, error in causes)
+        super().__init__(f"every leg failed ({listed})" if not shown else f"the answer broke off ({listed})")
+        self.causes = tuple(causes)
+        self.shown = shown
+
+
+class LocalProtocolError(StreamrouteError):
+    """An event was fed to a cascade that cannot accept it."""

@@ -1,0 +1,41 @@
+"""The ports of the judge: what compares two texts, and what turns samples into evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from streamroute.core.types import Evidence, Sample
+
+
+class Relation(NamedTuple):
+    """Probabilities that a premise entails, is neutral to, or contradicts a hypothesis. They sum to 1."""
+
+    entailment: float
+    neutral: float
+    contradiction: float
+
+
+class EntailmentModel(Protocol):
+    """Directed natural-language inference."""
+
+    async def relations(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Relation]:
+        """One relation for each (premise, hypothesis), in order. Raises `ScorerError`. Never blocks the event loop."""
+        ...
+
+
+class ScoringSession(Protocol):
+    """The judge of one route. Keeps what it has compared, so each call costs only what is new.
+
+    Calls never overlap; the samples of one call are a prefix-preserving extension of those of the call before.
+    """
+
+    async def evaluate(
+        self, *, answer: str, answer_finished: bool, samples: Sequence[Sample], expected: int
+    ) -> Evidence: ...
+
+
+class Scorer(Protocol):
+    """Makes a session for each judged tier of each route. `question` is the text that the answers answer."""
+
+    def session(self, question: str) -> ScoringSession: ...
