@@ -1,0 +1,1 @@
+"""TOML to settings, settings to routes, and what to check before serving them."""

@@ -1,0 +1,93 @@
+"""TOML to settings, strictly: every complaint names the file, the key and what was expected there."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
+from streamroute.config.strict import ComplaintError, nearest, strictly
+from streamroute.errors import ConfigError
+
+__all__ = ("embedded", "load", "loads")
+
+
+def load(path: str | Path) -> Settings:
+    """Read a configuration file. Relative paths in it are relative to its folder.
+
+    Raises `ConfigError` when it cannot be read, is not TOML, or says something that cannot be meant.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return loads(text, source=str(path), folder=path.parent)
+
+
+def loads(text: str, *, source: str = "<config>", folder: Path = Path()) -> Settings:
+    """`load` for a text; `source` is what errors call it."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not valid TOML: {error}") from error
+    try:
+        settings = strictly(raw, Settings)
+        _check_sense(settings)
+    except ComplaintError as complaint:
+        raise ConfigError(f"{source}: {complaint}") from None
+    return msgspec.structs.replace(settings, upstreams=tuple(_anchored(one, folder) for one in settings.upstreams))
+
+
+def embedded() -> Settings:
+    """What is served when there is no configuration: the two embedded local tiers as the route `streamroute`."""
+    name = "embedded.toml"
+    return loads(resources.files("streamroute.config").joinpath(name).read_text(encoding="utf-8"), source=name)
+
+
+def _anchored(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:
+    if isinstance(upstream, LocalSettings) and upstream.file is not None:
+        return msgspec.structs.replace(upstream, file=str(folder / Path(upstream.file).expanduser()))
+    return upstream
+
+
+def _check_sense(settings: Settings) -> None:
+    names: dict[str, str] = {}
+    for index, upstream in enumerate(settings.upstreams):
+        path = f"upstream[{index}]"
+        _claim(names, upstream.name, f"{path}.name")
+        if isinstance(upstream, LocalSettings) and (upstream.model is None) == (upstream.file is None):
+            raise ComplaintError(f"{path}: a local upstream needs either `model` or `file`")
+    tiers = tuple(names)
+    if not settings.routes:
+        raise ComplaintError("no [[route]]: at least one is needed")
+    for index, route in enumerate(settings.routes):
+        path = f"route[{index}]"
+        _claim(names, route.name, f"{path}.name")
+        _check_tiers(route, tiers, path)
+
+
+def _check_tiers(route: RouteSettings, known: tuple[str, ...], path: str) -> None:
+    for index, tier in enumerate(route.tiers):
+        if tier not in known:
+            hint = nearest(tier, known) or f"; there is {', '.join(known) or 'none'}"
+            raise ComplaintError(f"{path}.tiers[{index}]: no upstream is called {tier!r}{hint}")
+        if tier in route.tiers[:index]:
+            raise ComplaintError(f"{path}.tiers[{index}]: {tier!r} stands here twice")
+    if route.unjudged_tier is not None and route.unjudged_tier not in route.tiers:
+        raise ComplaintError(f"{path}.unjudged_tier: {route.unjudged_tier!r} is not one of the route's tiers")
+    if route.probes.wave is not None and route.probes.wave > max(route.probes.count, 1):
+        raise ComplaintError(
+            f"{path}.probes.wave: {route.probes.wave} is more than probes.count = {route.probes.count}"
+        )
+
+
+def _claim(names: dict[str, str], name: str, path: str) -> None:
+    if name in names:
+        raise ComplaintError(f"{path}: {name!r} is already the name at {names[name]}; clients ask for both by name")
+    names[name] = path

@@ -1,0 +1,144 @@
+"""The settings of a gateway as frozen values. `examples/gateway.toml` explains each of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+from streamroute.core.types import Release
+
+__all__ = (
+    "LocalSettings",
+    "OpenAISettings",
+    "PriceSettings",
+    "ProbeSettings",
+    "RouteSettings",
+    "ServerSettings",
+    "Settings",
+    "UpstreamSettings",
+)
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
+EnvName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Seconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Money = Annotated[float, Meta(ge=0)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file: an unknown key is an error."""
+
+
+class ServerSettings(_Table, frozen=True, kw_only=True):
+    """`api_key_env` names the environment variable with the key that clients must present. Times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    api_key_env: EnvName | None = None
+    max_body_bytes: Count = 16 * 1024 * 1024
+    drain_seconds: Annotated[float, Meta(ge=0)] = 10.0
+
+
+class PriceSettings(_Table, frozen=True, kw_only=True):
+    """Money per million tokens."""
+
+    prompt: Money = 0.0
+    completion: Money = 0.0
+
+
+class _Tier(_Table, frozen=True, kw_only=True):
+    """What holds for every kind of model.
+
+    `params` are defaults for the body of each request (the client's own win), `system` is put before requests that
+    bring no system message.
+    """
+
+    name: Name
+    params: dict[str, Any] = {}
+    system: str | None = None
+    price: PriceSettings = PriceSettings()
+
+
+class OpenAISettings(_Tier, frozen=True, kw_only=True, tag_field="kind", tag="openai"):
+    """An OpenAI-compatible server. The key is read from the environment variable `api_key_env`, never from the file.
+
+    Timeouts in seconds: to connect, to the first token, between two chunks.
+    """
+
+    base_url: Annotated[str, Meta(pattern=r"^https?://[^/@\s]+[^@\s]*$")]
+    model: Annotated[str, Meta(min_length=1)]
+    api_key_env: EnvName | None = None
+    supports_n: bool = False
+    connect_timeout: Seconds = 5.0
+    first_token_timeout: Seconds = 60.0
+    idle_timeout: Seconds = 60.0
+
+
+class LocalSettings(_Tier, frozen=True, kw_only=True, tag_field="kind", tag="local"):
+    """A model in this process: `model` is a name that `streamroute models list` knows, `file` a GGUF file."""
+
+    model: str | None = None
+    file: str | None = None
+    threads: Count | None = None
+
+
+UpstreamSettings = OpenAISettings | LocalSettings
+
+
+class ProbeSettings(_Table, frozen=True, kw_only=True):
+    """The samples that the cheap tiers' answers are judged by; `count = 0` judges nothing."""
+
+    count: Annotated[int, Meta(ge=0, le=64)] = 5
+    wave: Count | None = None
+    after: Literal["start", "first_token"] = "start"
+    max_tokens: Count = 96
+    temperature: Annotated[float, Meta(ge=0, le=2)] = 1.0
+    params: dict[str, Any] = {}
+
+
+class RouteSettings(_Table, frozen=True, kw_only=True):
+    """One name that clients may ask for, and how it is answered.
+
+    `tiers` are names of upstreams, cheapest first. `threshold` is the uncertainty score above which an answer is not
+    kept. `decision_deadline` and `hedge_after` are in seconds, infinite for never. `unjudged_tier` serves what cannot
+    be judged (tools, several choices, images ...); the last tier where it is not named.
+    """
+
+    name: Name
+    tiers: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    release: Release = Release.HOLD
+    threshold: Probability = 0.5
+    decision_deadline: Seconds = 2.5
+    on_timeout: Literal["accept", "escalate"] = "accept"
+    on_uncertain: Literal["accept", "escalate"] = "accept"
+    hedge_after: Annotated[float, Meta(ge=0)] = float("inf")
+    unjudged_tier: Name | None = None
+    probes: ProbeSettings = ProbeSettings()
+
+    @property
+    def unjudged_index(self) -> int:
+        return len(self.tiers) - 1 if self.unjudged_tier is None else self.tiers.index(self.unjudged_tier)
+
+
+class Settings(_Table, frozen=True, kw_only=True):
+    """All of it. Consistent when it comes from `streamroute.config.load`."""
+
+    server: ServerSettings = ServerSettings()
+    upstreams: tuple[UpstreamSettings, ...] = field(name="upstream", default=())
+    routes: tuple[RouteSettings, ...] = field(name="route", default=())
+
+    def upstream(self, name: str) -> UpstreamSettings:
+        """Raises KeyError for a name that is not there."""
+        for upstream in self.upstreams:
+            if upstream.name == name:
+                return upstream
+        raise KeyError(name)
+
+    def route(self, name: str) -> RouteSettings:
+        """Raises KeyError for a name that is not there."""
+        for route in self.routes:
+            if route.name == name:
+                return route
+        raise KeyError(name)
