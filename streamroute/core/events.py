@@ -42,15 +42,17 @@ class LegFailed:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceReceived:
-    """The answer to the latest `Score` action."""
+    """The answer to the latest `Score` action for this tier."""
 
+    tier: int
     evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
 class ScorerFailed:
-    """The judge could not answer the latest `Score` action."""
+    """The judge could not answer the latest `Score` action for this tier."""
 
+    tier: int
     error: Exception
 
 

@@ -1,0 +1,120 @@
+"""The meter of a route: turns what the driver sees into the `Route` record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from streamroute.core.actions import Append, Commit, Emit, Finish, ReaderAction, Retract
+from streamroute.core.types import Delta, Leg, Sample, Usage
+from streamroute.routing.stream import LegRecord, LegState, Route
+from streamroute.routing.tiers import Tier, text_of
+from streamroute.upstreams.base import Message
+
+CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English, for upstreams that do not count
+
+
+@dataclass(slots=True)
+class Meter:
+    """Owned by one driver. Every method takes the time in seconds since the route started."""
+
+    tiers: Sequence[Tier]
+    messages: Sequence[Message]
+    route: Route = field(default_factory=Route)
+    _legs: dict[Leg, LegRecord] = field(default_factory=dict)
+    _texts: dict[Leg, list[str]] = field(default_factory=dict)
+    _logprobs: dict[Leg, tuple[float, int]] = field(default_factory=dict)
+    _answer: list[str] = field(default_factory=list)
+
+    def leg_started(self, leg: Leg, now: float) -> None:
+        tier = self.tiers[leg.tier]
+        prompt = sum(len(text_of(message)) for message in self.messages) + len(tier.system or "")
+        record = LegRecord(leg=leg, tier_name=tier.label, model=tier.upstream.model, started=now)
+        record.prompt_tokens = prompt // CHARACTERS_PER_TOKEN + 1
+        self._legs[leg] = record
+        self._texts[leg] = []
+        self.route.legs = tuple(self._legs.values())
+
+    def delta_received(self, leg: Leg, delta: Delta, now: float) -> None:
+        record = self._legs[leg]
+        if delta.has_content:
+            if record.first_token is None:
+                record.first_token = now
+            record.completion_tokens += 1  # until the upstream says better, a delta is taken for a token
+            self._texts[leg].append(delta.text)
+        if delta.logprobs:
+            total, count = self._logprobs.get(leg, (0.0, 0))
+            added = sum(token.logprob for token in delta.logprobs)
+            self._logprobs[leg] = (total + added, count + len(delta.logprobs))
+
+    def usage_received(self, legs: Sequence[Leg], usage: Usage) -> None:
+        """Usage of one request that served these legs. A prompt that was computed once is charged once; the completion
+        tokens are shared out by what each leg received."""
+        received = [self._legs[leg].completion_tokens for leg in legs]
+        total = sum(received) or len(legs)
+        for i, leg in enumerate(legs):
+            record = self._legs[leg]
+            record.prompt_tokens = usage.prompt_tokens if i == 0 else 0
+            record.completion_tokens = round(usage.completion_tokens * (received[i] or (total == len(legs))) / total)
+            record.counted = usage.counted
+            self._charge(record)
+
+    def leg_ended(self, leg: Leg, state: LegState, now: float, error: Exception | None = None) -> None:
+        record = self._legs[leg]
+        if record.state is not LegState.RUNNING:
+            return
+        record.state = state
+        record.ended = now
+        record.error = None if error is None else str(error)
+        record.text = "".join(self._texts[leg])
+        self._charge(record)
+
+    def leg_cancelled(self, leg: Leg, reason: str, now: float) -> None:
+        record = self._legs[leg]
+        if record.state is LegState.RUNNING:
+            record.reason = reason
+            self.leg_ended(leg, LegState.CANCELLED, now)
+
+    def sample(self, leg: Leg, finish_reason: str) -> Sample:
+        total, count = self._logprobs.get(leg, (0.0, 0))
+        return Sample("".join(self._texts[leg]), finish_reason, total / count if count else None)
+
+    @property
+    def shown(self) -> bool:
+        return bool(self._answer)
+
+    def reader_told(self, action: ReaderAction, now: float) -> None:
+        route, timings = self.route, self.route.timings
+        match action:
+            case Emit(tier, delta):
+                if delta.has_content:
+                    timings.first_shown = now if timings.first_shown is None else timings.first_shown
+                    timings.first_kept = now if timings.first_kept is None else timings.first_kept
+                self._show(tier)
+                self._answer.append(delta.text)
+            case Retract() | Append():
+                self._answer.clear()
+                timings.first_kept = None
+                route.retracted = route.retracted or isinstance(action, Retract)
+            case Commit(tier, verdict):
+                self._show(tier)
+                route.verdict = verdict
+            case Finish(tier, finish_reason):
+                self._show(tier)
+                route.finish_reason = finish_reason
+            case _:
+                pass
+
+    def settle(self, now: float) -> None:
+        """The route is over, however it ended."""
+        self.route.answer = "".join(self._answer)
+        if self.route.timings.finished is None:
+            self.route.timings.finished = now
+
+    def _charge(self, record: LegRecord) -> None:
+        price = self.tiers[record.leg.tier].price
+        record.cost = price.of(record.prompt_tokens, record.completion_tokens)
+
+    def _show(self, tier: int) -> None:
+        self.route.tier = tier
+        self.route.tier_name = self.tiers[tier].label

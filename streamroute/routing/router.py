@@ -1,0 +1,195 @@
+"""`Router`: an ordered list of tiers, a judge and a policy; one route for each request."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+
+from streamroute.core.plan import Plan
+from streamroute.core.policy import Policy, Threshold
+from streamroute.core.types import Decision, Release
+from streamroute.errors import BadRequestError, ConfigError, RouteError
+from streamroute.routing._driver import Driver
+from streamroute.routing.stream import Observer, Reply, Route, StreamEvent
+from streamroute.routing.tiers import Price, ProbePlan, Tier
+from streamroute.uncertainty.base import Scorer
+from streamroute.upstreams.base import Message
+
+__all__ = ("Price", "ProbePlan", "RoutedStream", "Router", "Tier")
+
+
+class RoutedStream:
+    """The events of one route, to be iterated once. Raises `RouteError` when no leg could finish the answer."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+
+    @property
+    def route(self) -> Route:
+        """What the route did so far; complete when the iteration has ended or the context is left."""
+        return self._driver.route
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        try:
+            item = await self._driver.items.receive()
+        except anyio.EndOfStream:
+            raise StopAsyncIteration from None
+        self._driver.taken()
+        if isinstance(item, RouteError):
+            raise item
+        return item
+
+    def ready(self) -> StreamEvent | None:
+        """The next event if it is there already: for readers who write several at once."""
+        try:
+            item = self._driver.items.receive_nowait()
+        except (anyio.WouldBlock, anyio.EndOfStream):
+            return None
+        self._driver.taken()
+        if isinstance(item, RouteError):
+            raise item
+        return item
+
+
+class Router:
+    """Routes chats over `tiers`, the cheapest first.
+
+    An async context manager: leaving it closes the upstreams it was given. `policy` turns the evidence of `scorer` into
+    verdicts; `release` says what a reader may see before the verdict; `decision_deadline` is in seconds from the start
+    of a judged tier, and `on_timeout` the verdict when it passes. `on_uncertain` is the verdict when the judge fails or
+    every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route.
+
+    Raises `ConfigError` when a tier is to be judged and there is no scorer.
+    """
+
+    def __init__(
+        self,
+        tiers: Sequence[Tier],
+        *,
+        scorer: Scorer | None = None,
+        policy: Policy | None = None,
+        release: Release = Release.HOLD,
+        decision_deadline: float | None = 2.5,
+        on_timeout: Decision = Decision.ACCEPT,
+        on_uncertain: Decision = Decision.ACCEPT,
+        hedge_after: float | None = None,
+        high_water: int = 64,
+    ) -> None:
+        self.tiers = tuple(tiers)
+        self._scorer = scorer
+        self._high_water = high_water
+        self._plan = Plan(
+            tiers=tuple(tier.probes.schedule() if tier.probes else None for tier in self.tiers),
+            policy=policy or Threshold(),
+            release=release,
+            decision_deadline=decision_deadline,
+            on_timeout=on_timeout,
+            on_uncertain=on_uncertain,
+            hedge_after=hedge_after,
+        )
+        judged = [tier.label for tier in self.tiers[:-1] if tier.probes]
+        if judged and scorer is None:
+            raise ConfigError(f"tier {judged[0]!r} is probed, but the router has no scorer to judge the samples")
+        names = [tier.label for tier in self.tiers]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"tiers must have different names, not {names}")
+        self._stack = AsyncExitStack()
+
+    @property
+    def plan(self) -> Plan:
+        """The settings of a route as the core sees them."""
+        return self._plan
+
+    async def __aenter__(self) -> Self:
+        for upstream in {id(tier.upstream): tier.upstream for tier in self.tiers}.values():
+            self._stack.push_async_callback(upstream.aclose)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        params: Mapping[str, Any] | None = None,
+        release: Release | None = None,
+        start_tier: int = 0,
+        judge: bool = True,
+        observer: Observer | None = None,
+    ) -> AsyncGenerator[RoutedStream]:
+        """Route one chat. The context owns every upstream request of it: leaving it, for any reason, ends them all.
+
+        `params` are further OpenAI request fields. With `judge=False` the answer of `start_tier` is taken as it comes.
+        Raises `BadRequestError` for an empty conversation; failures of the route come out of the iteration.
+        """
+        if not messages:
+            raise BadRequestError("messages must not be empty", param="messages")
+        plan = self._plan_of(release, start_tier, judge)
+        driver = Driver(
+            self.tiers,
+            plan,
+            self._scorer,
+            messages,
+            params or {},
+            observer=observer,
+            high_water=self._high_water,
+        )
+        raised: BaseException | None = None
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(driver.run, name="route")
+                try:
+                    with driver.items:
+                        yield RoutedStream(driver)
+                except BaseException as error:
+                    raised = error
+                    raise
+                finally:
+                    group.cancel_scope.cancel("reader left")
+        except BaseExceptionGroup as errors:
+            # The task group wraps what the reader's own code raised; readers get back what they threw.
+            if raised is not None and errors.exceptions == (raised,):
+                raise raised from raised.__cause__
+            raise
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        params: Mapping[str, Any] | None = None,
+        start_tier: int = 0,
+        judge: bool = True,
+        observer: Observer | None = None,
+    ) -> Reply:
+        """The whole answer at once, by the same machine. Raises `RouteError` when no leg could finish it."""
+        stream = self.stream(
+            messages,
+            params=params,
+            release=Release.HOLD,
+            start_tier=start_tier,
+            judge=judge,
+            observer=observer,
+        )
+        async with stream as events:
+            async for _ in events:
+                pass
+        return Reply(events.route.answer, events.route)
+
+    def _plan_of(self, release: Release | None, start_tier: int, judge: bool) -> Plan:
+        if not 0 <= start_tier < len(self.tiers):
+            raise BadRequestError(f"there is no tier {start_tier}", param="tier")
+        return dataclasses.replace(
+            self._plan, release=release or self._plan.release, start_tier=start_tier, judge=judge
+        )

@@ -1,0 +1,107 @@
+"""A tier: a model, what it is asked with, how it is probed, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from streamroute.core.plan import ProbeSchedule
+from streamroute.upstreams.base import ChatRequest, Message, Upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePlan:
+    """How a tier is sampled to be judged. `params` are further request fields of a probe.
+
+    Temperature 1 and 96 tokens are METHOD 4.1: samples must be free to differ and short enough to be judged in time.
+    """
+
+    count: int = 5
+    wave: int | None = None
+    after: Literal["start", "first_token"] = "start"
+    max_tokens: int = 96
+    temperature: float = 1.0
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def schedule(self) -> ProbeSchedule:
+        return ProbeSchedule(count=self.count, wave=self.wave, after=self.after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """Money per million tokens, in any one currency."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        return (self.prompt * prompt_tokens + self.completion * completion_tokens) / 1e6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """`params` are defaults that a request's own fields override; `system` stands in where a request has no system
+    message."""
+
+    upstream: Upstream
+    name: str = ""
+    probes: ProbePlan | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    system: str | None = None
+    price: Price = Price()
+
+    @property
+    def label(self) -> str:
+        return self.name or self.upstream.name
+
+    def answer_request(self, messages: Sequence[Message], params: Mapping[str, Any]) -> ChatRequest:
+        return ChatRequest(messages=self._messages(messages), params={**self.params, **params})
+
+    def probe_request(
+        self, messages: Sequence[Message], params: Mapping[str, Any], probes: Sequence[int]
+    ) -> ChatRequest:
+        """One request for these probes, numbered from 0. Where the caller gave a seed, theirs differ from it."""
+        assert self.probes is not None
+        merged = {**self.params, **params}
+        limits = [merged[key] for key in ("max_tokens", "max_completion_tokens") if isinstance(merged.get(key), int)]
+        for key in ("max_completion_tokens", "logprobs", "top_logprobs"):
+            merged.pop(key, None)
+        merged["max_tokens"] = min([self.probes.max_tokens, *limits])
+        merged["temperature"] = self.probes.temperature
+        if isinstance(merged.get("seed"), int):
+            merged["seed"] += 1 + probes[0]
+        merged.update(self.probes.params)
+        return ChatRequest(messages=self._messages(messages), params=merged, n=len(probes), probe=True)
+
+    def _messages(self, messages: Sequence[Message]) -> tuple[Message, ...]:
+        if self.system is None or any(message.get("role") in ("system", "developer") for message in messages):
+            return tuple(messages)
+        return ({"role": "system", "content": self.system}, *messages)
+
+
+def question_of(messages: Sequence[Message], *, limit: int = 600) -> str:
+    """The question that the answers answer, for the judge: the last user turn, with the previous one before it where
+    the last is too short to stand alone (METHOD 4.5). At most `limit` characters, the end of a longer text."""
+    turns = [text for message in messages if message.get("role") == "user" and (text := text_of(message)).strip()]
+    if not turns:
+        return ""
+    question = turns[-1].strip()
+    words = question.split()
+    elliptical = len(words) < 4 or words[0].lower() in _PRONOUNS
+    if elliptical and len(turns) > 1:
+        question = f"{turns[-2].strip()} {question}"
+    return question[-limit:]
+
+
+_PRONOUNS = frozenset({"it", "he", "she", "they", "that", "this", "these", "those", "and", "but", "his", "her", "its"})
+
+
+def text_of(message: Message) -> str:
+    """The text of a message whose content is a string or a list of parts."""
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return ""
