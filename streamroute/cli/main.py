@@ -1,0 +1,118 @@
+"""The `streamroute` command: only its arguments are read here; a command's module is loaded when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+
+from streamroute.errors import StreamrouteError
+
+__all__ = ("build_parser", "main")
+
+USAGE_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 2 something is wrong (one line on stderr says what), 130
+    interrupted."""
+    args = build_parser().parse_args(argv)
+    try:
+        code: int = import_module(f"streamroute.cli.{args.command}").run(args)
+        sys.stdout.flush()
+    except StreamrouteError as error:
+        print(f"streamroute {args.command}: {_one_line(error)}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="streamroute",
+        description="Streams a small model at once, judges it while it streams, switches to a larger one when unsure.",
+    )
+    parser.add_argument("--version", action="version", version=f"streamroute {metadata.version('streamroute')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    ask = commands.add_parser("ask", help="ask one question and watch the route decide")
+    ask.add_argument("question", metavar="QUESTION")
+    ask.add_argument("--json", action="store_true", help="print one JSON object with the whole trace instead")
+    _route_options(ask)
+
+    chat = commands.add_parser("chat", help="a conversation; /quit ends it")
+    _route_options(chat)
+
+    serve = commands.add_parser("serve", help="serve an OpenAI-compatible gateway")
+    serve.add_argument("config", nargs="?", metavar="CONFIG.toml", help="without one: the embedded local models")
+    serve.add_argument("--host", help="address to listen on, instead of the configuration's")
+    serve.add_argument("--port", type=_port, help="port to listen on, instead of the configuration's")
+
+    check = commands.add_parser("check", help="check a configuration without serving it")
+    check.add_argument("config", nargs="?", metavar="CONFIG.toml", help="without one: the embedded local models")
+    check.add_argument("--reach", action="store_true", help="also ask each server whether it is there")
+
+    models = commands.add_parser("models", help="list, fetch and verify model files")
+    actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="what is known and what is here")
+    for action, words in (("pull", "fetch what is missing"), ("verify", "hash the files again")):
+        sub = actions.add_parser(action, help=words)
+        sub.add_argument("names", nargs="*", metavar="NAME", help="without one: the embedded tiers' models")
+
+    demo = commands.add_parser(
+        "demo", help="answer a set of questions and compare with always-cheap, -large and random"
+    )
+    demo.add_argument("--limit", type=_count, metavar="N", help="only the first N questions")
+    demo.add_argument("--fresh", action="store_true", help="measure the two baselines again instead of reusing them")
+    demo.add_argument("--threshold", type=_probability, metavar="X", help="escalate above this uncertainty (0 to 1)")
+    demo.add_argument("--no-color", action="store_true")
+    return parser
+
+
+def _route_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--release", choices=("hold", "retract", "append"), help="what may be seen before the verdict")
+    parser.add_argument("--probes", type=_count, metavar="N", help="samples that the small model is judged by")
+    parser.add_argument("--threshold", type=_probability, metavar="X", help="escalate above this uncertainty (0 to 1)")
+    parser.add_argument(
+        "--config", metavar="FILE", help="a gateway configuration; without it the embedded local models"
+    )
+    parser.add_argument("--route", metavar="NAME", help="a route of the configuration; the first without it")
+    parser.add_argument("--no-color", action="store_true")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"expected a port between 0 and 65535, not {text!r}")
+    return int(text)
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, not {text!r}")
+    return value
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())
