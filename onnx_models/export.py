@@ -1,0 +1,166 @@
+"""Turn a training checkpoint into the int8 ONNX file that streamroute ships, and enter it in the manifest.
+
+    python onnx_models/export.py --checkpoint checkpoints/final.pt --base all-MiniLM-L6-v2/
+
+fp32 graph -> weights to int8 per channel (embeddings too), activations quantised at run time -> checked against fp32 on
+a few pairs of several lengths -> `judge-minilm-l6-int8.onnx`, `tokenizer.json`, and hashes and sizes in `manifest.toml`.
+Needs the extra `train`. Stops with an error, and leaves the old files, when the int8 model strays from fp32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from network import MAX_TOKENS, Judge
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from tokenizers import Tokenizer
+
+HERE = Path(__file__).resolve().parent
+NAME = "judge-minilm-l6-int8"
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+OPSET = 17
+MAX_BYTES = 30_000_000
+MAX_MEAN_DRIFT = 0.04  # mean absolute change of a class probability that quantisation may cause
+PROBE_PAIRS = (
+    ("What is the capital of Australia? Canberra", "What is the capital of Australia? The capital is Canberra."),
+    ("What is the capital of Australia? Canberra", "What is the capital of Australia? Sydney"),
+    ("A man is playing a guitar on stage.", "Someone makes music."),
+    ("A man is playing a guitar on stage.", "The stage is empty."),
+    ("A man is playing a guitar on stage.", "The man is famous."),
+    ("who wrote hamlet William Shakespeare", "who wrote hamlet It was written by Christopher Marlowe in 1599."),
+    ("how many moons has mars 2", "how many moons has mars Mars has two moons, Phobos and Deimos."),
+    ("The bridge was opened in 1937 after four years of work. " * 4, "The bridge was opened in 1936."),
+    ("The meeting was moved from Tuesday to Thursday.", "The meeting is on Thursday."),
+    ("No child was hurt.", "Several children were injured."),
+    ("x", "x"),
+    ("", "An empty premise says nothing."),
+)
+
+
+def load(checkpoint: Path, base: Path) -> Judge:
+    """The averaged weights of `last.pt`, or `final.pt` as it is."""
+    judge = Judge.from_base(base)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    judge.load_state_dict(state.get("average", state))
+    return judge.eval()
+
+
+def to_onnx(judge: Judge, path: Path) -> None:
+    ids = torch.ones(2, 9, dtype=torch.long)
+    axes: dict[str, dict[int, str]] = {name: {0: "batch", 1: "tokens"} for name in INPUTS}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of branches on shapes; `drift` below runs other shapes
+        torch.onnx.export(
+            judge,
+            (ids, torch.ones_like(ids), torch.zeros_like(ids)),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(INPUTS),
+            output_names=["logits"],
+            dynamic_axes=axes | {"logits": {0: "batch"}},
+        )
+
+
+def to_int8(source: Path, target: Path) -> None:
+    prepared = source.with_suffix(".prepared.onnx")
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    quantize_dynamic(
+        str(prepared),
+        str(target),
+        op_types_to_quantize=["MatMul", "Gather"],
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+    )
+
+
+def feed(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]) -> dict[str, np.ndarray]:
+    encoded = tokenizer.encode_batch(list(pairs))
+    columns = ([e.ids for e in encoded], [e.attention_mask for e in encoded], [e.type_ids for e in encoded])
+    return {name: np.array(column, dtype=np.int64) for name, column in zip(INPUTS, columns, strict=True)}
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def drift(judge: Judge, path: Path, tokenizer: Tokenizer) -> dict[str, float]:
+    """How far the ONNX file at `path` is from the fp32 network: on single pairs and on one padded batch."""
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    groups: list[Sequence[tuple[str, str]]] = [[pair] for pair in PROBE_PAIRS]
+    groups.append(PROBE_PAIRS)
+    differences, agreements = [], []
+    for group in groups:
+        inputs = feed(tokenizer, group)
+        with torch.no_grad():
+            wanted = softmax(judge(*(torch.from_numpy(inputs[name]) for name in INPUTS)).numpy())
+        got = softmax(session.run(["logits"], inputs)[0])
+        differences.append(np.abs(wanted - got).ravel())
+        agreements.append(wanted.argmax(-1) == got.argmax(-1))
+    flat = np.concatenate(differences)
+    return {
+        "mean_drift": round(float(flat.mean()), 6),
+        "max_drift": round(float(flat.max()), 6),
+        "same_label": round(float(np.concatenate(agreements).mean()), 4),
+    }
+
+
+def enter(manifest: Path, entry: str, values: dict[str, str | int]) -> None:
+    """Set `values` in one [models.*] table, leaving every other line, comments too, as it is."""
+    text = manifest.read_text(encoding="utf-8")
+    head, mark, rest = text.partition(f"[models.{entry}]\n")
+    if not mark:
+        raise SystemExit(f"{manifest}: no table [models.{entry}]")
+    table, bracket, tail = rest.partition("\n[")
+    for key, value in values.items():
+        table, found = re.subn(rf"(?m)^{key} = .*$", f"{key} = {json.dumps(value)}", table)
+        if not found:
+            raise SystemExit(f"{manifest}: no key {key!r} in [models.{entry}]")
+    manifest.write_text(head + mark + table + bracket + tail, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--base", type=Path, required=True, help="folder with config.json, model.safetensors, tokenizer.json")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder with manifest.toml (default: this one)")
+    args = parser.parse_args()
+
+    judge = load(args.checkpoint, args.base)
+    tokenizer = Tokenizer.from_file(str(args.base / "tokenizer.json"))
+    tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
+    tokenizer.enable_padding()
+    with tempfile.TemporaryDirectory() as folder:
+        exact, small = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
+        to_onnx(judge, exact)
+        to_int8(exact, small)
+        traced, quantised = drift(judge, exact, tokenizer), drift(judge, small, tokenizer)
+        data = small.read_bytes()
+    print(json.dumps({"fp32": traced, "int8": quantised, "bytes": len(data)}))
+    if traced["max_drift"] > 1e-4 or quantised["mean_drift"] > MAX_MEAN_DRIFT or len(data) > MAX_BYTES:
+        raise SystemExit("the exported model is too far from its checkpoint, or too large: nothing was written")
+
+    model, vocabulary = args.out / f"{NAME}.onnx", args.out / "tokenizer.json"
+    tokens = (args.base / "tokenizer.json").read_bytes()
+    for path, content in ((model, data), (vocabulary, tokens)):
+        partial = path.with_name(path.name + ".part")
+        partial.write_bytes(content)
+        partial.replace(path)
+    digests = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    enter(args.out / "manifest.toml", NAME, digests | {"tokenizer_sha256": hashlib.sha256(tokens).hexdigest()})
+
+
+if __name__ == "__main__":
+    main()

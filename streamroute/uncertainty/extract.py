@@ -1,0 +1,205 @@
+"""What a text finally answers, where it says so in a form that needs no understanding (METHOD 4.4)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+from streamroute.uncertainty.normalize import normalize, tokens
+
+__all__ = ("Answer", "Form", "extract", "is_arithmetic", "is_polar", "json_leaves", "number_of", "numbers")
+
+
+class Form(StrEnum):
+    """The kind of an extracted answer. Values of one form can be compared with each other; TEXT only for equality."""
+
+    JSON = "json"
+    NUMBER = "number"
+    LETTER = "letter"
+    POLARITY = "polarity"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An extracted answer: `value` is canonical (equal values are the same answer), `text` is what was written."""
+
+    form: Form
+    value: str
+    text: str
+
+
+_BOXED = re.compile(r"\\boxed\s*\{")
+_HASHES = re.compile(r"^\s*#{4}[ \t]*([^#\s].*)$", re.MULTILINE)
+_FINAL = re.compile(
+    r"\b(?:the\s+)?(?:final|correct|right)?\s*\banswer\b\s*(?:is\b|:|=)\**\s*:?\s*(?P<value>[^\n]+)", re.IGNORECASE
+)
+_LETTER = re.compile(r"^\W*(?:option|choice|answer)?\W*\(?([A-H])(?:[).:\]]|\s*[-\u2013]\s|\W*$)", re.IGNORECASE)
+_LETTER_SAID = re.compile(r"\b(?:option|choice|answer is|answer:)\W{0,3}\(?([A-H])\b(?!')", re.IGNORECASE)
+_OPTIONS = re.compile(r"(?:^|[\s(])\(?([A-H])[).:]\s*\S")
+_POLARITY = re.compile(r"^\W*(yes|no|yeah|yep|nope|true|false)\b(?!\s+(?:one|matter|longer|doubt|single|such)\b)", re.IGNORECASE)
+_POLAR_QUESTION = re.compile(
+    r"(?:^|[.?!\n]\s*|:\s*)(?:is|are|was|were|am|do|does|did|can|could|will|would|shall|should|may|might|must|has|have|had"
+    r"|isn't|aren't|wasn't|don't|doesn't|didn't|true or false|yes or no)\b[^.?!\n]*\?*\s*$|\b(?:true or false|yes or no)\b",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"(?<![\w.])-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")
+_ARITHMETIC = re.compile(
+    r"\bhow (?:many|much|far|long|old|tall|fast|heavy|often)\b|\b(?:calculate|compute|evaluate|solve|simplify|total|sum|difference|product"
+    r"|average|percent|remainder|left|altogether|each)\b|\d\s*[-+*/^\u00d7\u00f7=]\s*\(?\d|%",
+    re.IGNORECASE,
+)
+_THEN_SOMETHING_ELSE = re.compile(r"\.(?:\s|$)|\bbecause\b|\bsince\b")
+
+
+def extract(text: str, question: str = "", *, finished: bool = True) -> Answer | None:
+    """The final answer that `text` gives in a recognised form, or None.
+
+    Tried in order: JSON, `\\boxed{}`, `####`, "the answer is", option letter, leading yes or no, and the last number
+    where the question is arithmetic. What only the end of a text can tell (JSON, a last number) needs `finished`.
+    """
+    return (
+        (_json(text) if finished else None)
+        or _marked(text, finished=finished)
+        or _letter(text, question)
+        or _polarity(text, question)
+        or (_last_number(text) if finished and is_arithmetic(question) else None)
+    )
+
+
+def _json(text: str) -> Answer | None:
+    body = text.strip()
+    fenced = re.fullmatch(r"```\w*\s*(.*?)\s*```", body, re.DOTALL)
+    body = fenced[1] if fenced else body
+    if not body.startswith(("{", "[")):
+        return None
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    leaves = json_leaves(parsed)
+    return Answer(Form.JSON, json.dumps(sorted(leaves.items())), body)
+
+
+def json_leaves(value: Any, path: str = "$") -> dict[str, str]:
+    """Path -> canonical leaf of a JSON value: numbers by value, strings normalised, empty containers kept."""
+    if isinstance(value, dict) and value:
+        return {k: v for key, part in value.items() for k, v in json_leaves(part, f"{path}.{key}").items()}
+    if isinstance(value, list) and value:
+        return {k: v for i, part in enumerate(value) for k, v in json_leaves(part, f"{path}[{i}]").items()}
+    if isinstance(value, str):
+        return {path: "s:" + normalize(value)}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {path: f"n:{value:.12g}" if isinstance(value, float) else f"n:{value}"}
+    return {path: json.dumps(value)}
+
+
+def _marked(text: str, *, finished: bool) -> Answer | None:
+    boxed = list(_BOXED.finditer(text))
+    if boxed:
+        inside = _balanced(text, boxed[-1].end())
+        if inside is not None:
+            return _typed(inside)
+    hashes = list(_HASHES.finditer(text))
+    finals = list(_FINAL.finditer(text))
+    for found in (hashes[-1][1] if hashes else None, finals[-1]["value"] if finals else None):
+        if found is None:
+            continue
+        # A growing text may still be in the middle of its answer.
+        ended = finished or not text.endswith(found) or re.search(r"[^\d\s][.!]\**$", found)
+        cut = _THEN_SOMETHING_ELSE.split(found.strip(), maxsplit=1)[0].strip(" *_`\"'$.:")
+        if ended and cut:
+            return _typed(cut)
+    return None
+
+
+def _balanced(text: str, start: int) -> str | None:
+    depth = 1
+    for position in range(start, len(text)):
+        depth += (text[position] == "{") - (text[position] == "}")
+        if depth == 0:
+            return text[start:position]
+    return None
+
+
+def _typed(found: str) -> Answer:
+    letter = re.fullmatch(r"\(?([A-H])\)?(?:[).:]\s*.*)?", found)
+    if letter:
+        return Answer(Form.LETTER, letter[1].upper(), found)
+    polarity = re.fullmatch(r"(yes|no|true|false)", found, re.IGNORECASE)
+    if polarity:
+        return Answer(Form.POLARITY, _yes(polarity[1]), found)
+    written = tokens(re.sub(r"\\(?:text|mathrm|,|!|;|\s)|[{}$]|\\\(|\\\)", " ", re.sub(r"\\[dt]?frac\s*\{(-?\d+)\}\s*\{(\d+)\}", r"\1/\2", found)))
+    value = number_of(found)
+    if value is None and len(written) <= 2:
+        value = number_of(written[0]) if written else None
+    if value is not None and len(written) <= 4:
+        return Answer(Form.NUMBER, str(value), found)
+    return Answer(Form.TEXT, " ".join(written), found)
+
+
+def _letter(text: str, question: str) -> Answer | None:
+    options = {letter.upper() for letter in _OPTIONS.findall(question)}
+    if len(options) < 2:
+        return None
+    found = _LETTER.search(text) or _LETTER_SAID.search(text)
+    if found and found[1].upper() in options:
+        return Answer(Form.LETTER, found[1].upper(), found[0].strip())
+    return None
+
+
+def is_polar(question: str) -> bool:
+    """Whether yes or no answers the question."""
+    return bool(_POLAR_QUESTION.search(question.strip()))
+
+
+def _polarity(text: str, question: str) -> Answer | None:
+    found = _POLARITY.match(text)
+    if found and is_polar(question):
+        return Answer(Form.POLARITY, _yes(found[1]), found[1])
+    return None
+
+
+def _yes(word: str) -> str:
+    return "yes" if word.casefold() in ("yes", "yeah", "yep", "true") else "no"
+
+
+def is_arithmetic(question: str) -> bool:
+    """Whether the answer is a number to be worked out: at least two numbers are given and something is asked of them."""
+    return len(numbers(question)) >= 2 and bool(_ARITHMETIC.search(question))
+
+
+def _last_number(text: str) -> Answer | None:
+    found = list(_NUMBER.finditer(text))
+    if not found:
+        return None
+    value = number_of(found[-1][0])
+    return Answer(Form.NUMBER, str(value), found[-1][0]) if value is not None else None
+
+
+def number_of(text: str) -> Fraction | None:
+    """The exact value of a written number ("1,234", "$5", "2/3", "50%", "-.5"), or None."""
+    body = re.sub(r"\\[dt]?frac\s*\{(-?\d+)\}\s*\{(\d+)\}", r"\1/\2", text.strip().rstrip("."))
+    body = re.sub(r"[,$\s]|\\%|%$|\\", "", body)
+    if not re.fullmatch(r"-?(?:\d+(?:\.\d+)?|\.\d+)(?:/\d+)?", body) or len(body) > 60:
+        return None
+    top, _, bottom = body.partition("/")
+    if bottom and int(bottom) == 0:
+        return None
+    return Fraction(top) / Fraction(bottom or 1)
+
+
+def numbers(text: str) -> tuple[Fraction, ...]:
+    """All numbers in the canonical spelling of `text`, in order; a date counts by its parts."""
+    found: list[Fraction] = []
+    for token in tokens(text):
+        date = re.fullmatch(r"(\d{4})-(\d{2})-(\d{2})", token)
+        for part in date.groups() if date else (re.sub(r"(?<=\d)(?:st|nd|rd|th)$", "", token),):
+            value = number_of(part)
+            if value is not None:
+                found.append(value)
+    return tuple(found)

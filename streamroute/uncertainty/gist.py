@@ -1,0 +1,98 @@
+"""What of a text is compared: its stance, its claim, its final answer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from streamroute.uncertainty.extract import Answer, Form, extract, is_arithmetic, numbers
+from streamroute.uncertainty.normalize import split_sentences, token_f1, tokens
+from streamroute.uncertainty.refusals import is_refusing, stance
+from streamroute.uncertainty.sequential import Stance
+
+__all__ = ("NEGATIONS", "Gist", "gist", "gist_of_growing")
+
+SUPPORT_SENTENCES = 3
+MAX_CLAIM_WORDS = 60
+NEGATIONS = frozenset("no not never none neither nor without nobody nothing nowhere hardly".split())
+_FILLER = re.compile(
+    r"^\W*(?:sure|certainly|of course|absolutely|great|good|excellent|interesting|okay|ok|alright|hello|hi|hey|thanks?|thank you|happy to help"
+    r"|(?:i'd|i would|i am|i'm) (?:be )?(?:happy|glad)|let me|let's|here(?:'s| is| are)|to (?:answer|find|solve|determine|calculate)|i(?:'m| am) (?:sorry|an ai)|as an ai)\b"
+    r"(?:\W*$|[^.!?:\n]{0,60}(?:question|help|answer|assist\w*|information|explanation|step by step|model)?\W*[:!.]?$)",
+    re.IGNORECASE,
+)
+_RESTATES = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """A text made ready for comparison.
+
+    `claim` is its first sentence that asserts something (or what its marked final answer says), `key` the canonical
+    spelling of that (equal keys need no model), `support` the claim with up to two sentences after it, equal to `claim`
+    where there are none.
+    """
+
+    stance: Stance
+    claim: str
+    key: str
+    words: tuple[str, ...]
+    numbers: tuple[Fraction, ...]
+    answer: Answer | None
+    support: str
+
+    @property
+    def negated(self) -> bool:
+        return len(NEGATIONS.intersection(self.words)) % 2 == 1
+
+
+def gist(text: str, question: str = "", *, truncated: bool = False) -> Gist:
+    """The gist of a text that has ended. Where it was cut off (`truncated`), an unfinished last sentence is dropped if
+    another stands before it, and its end is not taken for its answer."""
+    finished, rest = split_sentences(text)
+    if truncated and finished:
+        rest = ""
+        text = text[: text.rfind(finished[-1]) + len(finished[-1])]
+    sentences = [*finished, rest] if rest else finished
+    return _gist(text, sentences, question, extract(text, question, finished=not truncated))
+
+
+def gist_of_growing(text: str, question: str = "") -> Gist | None:
+    """The gist of an answer that is still being written, or None while it cannot be judged.
+
+    It can once it marked its final answer, or finished a sentence that claims something. Not while it only refuses or
+    disclaims (an answer may follow), nor where the question is arithmetic (the first sentence is working, not result).
+    """
+    finished, _ = split_sentences(text)
+    answer = extract(text, question, finished=False)
+    if answer is None and (is_arithmetic(question) or _claim_at(finished, question) is None):
+        return None
+    if answer is not None and answer.form is Form.POLARITY and not finished:
+        return None  # "No" may become "No one ..."
+    made = _gist(text, finished or [text.strip()], question, answer)
+    return made if made.stance is Stance.CLAIM else None
+
+
+def _claim_at(sentences: list[str], question: str) -> int | None:
+    asked = tokens(question)
+    for i, sentence in enumerate(sentences):
+        said = tokens(sentence)
+        idle = not said or _FILLER.match(sentence) or sentence.endswith("?") or is_refusing(sentence)
+        if not idle and not (asked and token_f1(said, asked) >= _RESTATES):
+            return i
+    return None
+
+
+def _gist(text: str, sentences: list[str], question: str, answer: Answer | None) -> Gist:
+    kind = stance(text)
+    at = _claim_at(sentences, question)
+    if answer is not None and answer.form in (Form.TEXT, Form.NUMBER, Form.JSON):
+        claim = support = answer.text
+    else:
+        claim = sentences[at] if at is not None else text.strip()
+        support = " ".join(sentences[at : at + SUPPORT_SENTENCES]) if at is not None else claim
+    claim, support = (" ".join(part.split()[:MAX_CLAIM_WORDS]) for part in (claim, support))
+    words = tuple(tokens(claim))
+    key = f"{answer.form}:{answer.value}" if answer is not None and answer.form is not Form.TEXT else " ".join(words)
+    return Gist(kind, claim, key, words, numbers(claim), answer, support)

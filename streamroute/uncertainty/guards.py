@@ -1,0 +1,91 @@
+"""What settles whether two texts mean the same without asking a model (METHOD 3.4, steps 1 to 4)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from fractions import Fraction
+
+from streamroute.uncertainty.extract import Form
+from streamroute.uncertainty.gist import NEGATIONS, Gist
+from streamroute.uncertainty.sequential import Stance
+
+__all__ = ("same",)
+
+SHORT_TOKENS = 6
+LONG_TOKENS = 40
+MAX_NUMBERS = 3
+RELATIVE_TOLERANCE = Fraction(1, 10**6)
+_COMPARABLE = (Form.LETTER, Form.POLARITY, Form.NUMBER)
+
+
+def same(
+    a: Gist, b: Gist, *, asked: Collection[str] = frozenset(), given: Collection[Fraction] = frozenset()
+) -> bool | None:
+    """True or False where the answer is certain, None where a model must be asked. Symmetric.
+
+    `asked` are the words of the question, `given` its numbers: repeating them says nothing.
+    """
+    if a.stance is not b.stance:
+        return False
+    if a.stance is not Stance.CLAIM or a.key == b.key:
+        return True
+    if not a.words or not b.words:
+        return False
+    return _by_answer(a, b) if a.answer and b.answer and a.answer.form is b.answer.form else _by_words(a, b, asked, given)
+
+
+def _by_answer(a: Gist, b: Gist) -> bool | None:
+    assert a.answer and b.answer
+    if a.answer.form is Form.NUMBER:
+        return _close(Fraction(a.answer.value), Fraction(b.answer.value))
+    if a.answer.form is Form.JSON:
+        return _json(dict(json.loads(a.answer.value)), dict(json.loads(b.answer.value)))
+    if a.answer.form in _COMPARABLE:
+        return False  # equal values have equal keys
+    return None
+
+
+def _json(a: dict[str, str], b: dict[str, str]) -> bool | None:
+    """Different shape, number or constant: different. Different wording only: a model's business."""
+    if a.keys() != b.keys():
+        return False
+    differing = [(a[path], b[path]) for path in a if a[path] != b[path]]
+    return None if all(x.startswith("s:") and y.startswith("s:") for x, y in differing) else False
+
+
+def _by_words(a: Gist, b: Gist, asked: Collection[str], given: Collection[Fraction]) -> bool | None:
+    polarities = {g.answer.value for g in (a, b) if g.answer and g.answer.form is Form.POLARITY}
+    if len(polarities) == 2:
+        return False
+    left, right = (_new(g.numbers, given) for g in (a, b))
+    if 0 < len(left) <= MAX_NUMBERS and 0 < len(right) <= MAX_NUMBERS and not any(_close(x, y) for x in left for y in right):
+        return False
+    short, long = sorted((a, b), key=lambda g: len(g.words))
+    says_something = any(word not in asked for word in short.words)
+    fits = len(short.words) <= SHORT_TOKENS and len(long.words) <= LONG_TOKENS and _inside(short.words, long.words)
+    if fits and says_something and set(left) == set(right) and _negations(a) == _negations(b) and not _hedges(long):
+        return True
+    return None
+
+
+def _new(numbers: Sequence[Fraction], given: Collection[Fraction]) -> list[Fraction]:
+    return [number for number in numbers if number not in given]
+
+
+def _close(x: Fraction, y: Fraction) -> bool:
+    return abs(x - y) <= RELATIVE_TOLERANCE * max(abs(x), abs(y))
+
+
+def _inside(short: Sequence[str], long: Sequence[str]) -> bool:
+    width = len(short)
+    return any(tuple(long[i : i + width]) == tuple(short) for i in range(len(long) - width + 1))
+
+
+def _negations(text: Gist) -> int:
+    return len(NEGATIONS.intersection(text.words))
+
+
+def _hedges(text: Gist) -> bool:
+    """Naming an alternative beside the answer is not giving it."""
+    return not {"or", "either", "rather", "instead", "unlike", "but", "contrary"}.isdisjoint(text.words)

@@ -1,0 +1,134 @@
+"""The judge: answers and samples in, evidence out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from streamroute.core.types import Evidence, Sample
+from streamroute.uncertainty.base import EntailmentModel
+from streamroute.uncertainty.clustering import Clustering, Comparer, Rule, cluster
+from streamroute.uncertainty.combine import Observed, certified_interval, final_score
+from streamroute.uncertainty.estimators import discrete_entropy, posterior_entropy
+from streamroute.uncertainty.gist import Gist, gist, gist_of_growing
+from streamroute.uncertainty.sequential import Group, Stance
+
+__all__ = ("SemanticEntropy",)
+
+
+class SemanticEntropy:
+    """Judges an answer by what other samples of the same model say: a `Scorer`.
+
+    `model` compares texts. `rule` and `theta` say when two are equivalent. `sampled_answer`: the answer is drawn at the
+    probes' temperature, so the entropy may count it as one of them; a greedy answer only marks a cluster.
+    `most_probes` is the largest number of probes in use; it scales the entropy. Raises ValueError on a `theta` outside
+    (0, 1) and on fewer than one probe.
+    """
+
+    def __init__(
+        self,
+        model: EntailmentModel,
+        *,
+        rule: Rule | str = Rule.PROBABILITY,
+        theta: float = 0.5,
+        sampled_answer: bool = False,
+        most_probes: int = 8,
+    ) -> None:
+        if not 0 < theta < 1:
+            raise ValueError(f"theta must be between 0 and 1, not {theta}")
+        if most_probes < 1:
+            raise ValueError(f"most_probes must be at least 1, not {most_probes}")
+        self._model = model
+        self._rule = Rule(rule)
+        self._theta = theta
+        self._sampled_answer = sampled_answer
+        self._most_probes = most_probes
+
+    def session(self, question: str) -> _Session:
+        """The judge of one answer to `question`, which may be empty."""
+        comparer = Comparer(self._model, question, rule=self._rule, theta=self._theta)
+        return _Session(comparer, question, sampled_answer=self._sampled_answer, most_probes=self._most_probes)
+
+
+class _Session:
+    def __init__(self, comparer: Comparer, question: str, *, sampled_answer: bool, most_probes: int) -> None:
+        self._comparer = comparer
+        self._question = question
+        self._sampled_answer = sampled_answer
+        self._most_probes = most_probes
+        self._probes: list[Gist] = []
+        self._seconds = 0.0
+
+    async def evaluate(
+        self, *, answer: str, answer_finished: bool, samples: Sequence[Sample], expected: int
+    ) -> Evidence:
+        """The evidence after `samples`; `nli_pairs` and `seconds` are sums over the session. Raises `ScorerError`."""
+        began = time.perf_counter()
+        for sample in samples[len(self._probes) :]:
+            self._probes.append(gist(sample.text, self._question, truncated=sample.finish_reason == "length"))
+        shown = gist(answer, self._question) if answer_finished else gist_of_growing(answer, self._question)
+        found = await cluster(self._comparer, self._probes, shown)
+        texts = self._probes if shown is None else [shown, *self._probes]
+        seen = Observed(
+            groups=_groups(texts, found, answered=shown is not None),
+            contradictions=tuple(found.contradictions),
+            similarity=found.similarity,
+            identical=len({text.key for text in texts}) == 1,
+            sampled_answer=self._sampled_answer,
+            most_probes=self._most_probes,
+        )
+        expected = max(expected, len(samples))
+        low, high = certified_interval(seen, expected - len(samples))
+        self._seconds += time.perf_counter() - began
+        return self._evidence(found, seen, texts, expected=expected, low=low, high=high)
+
+    def _evidence(
+        self, found: Clustering, seen: Observed, texts: Sequence[Gist], *, expected: int, low: float, high: float
+    ) -> Evidence:
+        head = len(texts) - len(self._probes)
+        counted = found.assignment if self._sampled_answer else found.assignment[head:]
+        counts = list(Counter(counted).values())
+        sizes = Counter(found.assignment)
+        own = found.assignment[0] if seen.answered else None
+        agreeing = found.assignment[head:].count(own) if own is not None else 0
+        return Evidence(
+            samples=len(self._probes),
+            expected=expected,
+            score=min(high, max(low, final_score(seen))),
+            low=low,
+            high=high,
+            entropy=discrete_entropy(counts),
+            entropy_mean=posterior_entropy(counts),
+            sizes=tuple(sizes[c] for c in range(len(sizes))),
+            assignment=tuple(found.assignment[head:]),
+            answer_cluster=own,
+            agreement=agreeing / len(self._probes) if own is not None and self._probes else None,
+            refusals=sum(probe.stance is not Stance.CLAIM for probe in self._probes),
+            nli_pairs=self._comparer.pairs,
+            seconds=self._seconds,
+            note=_note(texts, answered=seen.answered),
+        )
+
+
+def _groups(texts: Sequence[Gist], found: Clustering, *, answered: bool) -> tuple[Group, ...]:
+    """The clusters as the score sees them. The stance of a cluster is that of its texts, which never mix."""
+    groups: dict[int, Group] = {}
+    for i, (text, c) in enumerate(zip(texts, found.assignment, strict=True)):
+        group = groups.setdefault(c, Group(0, stance=text.stance))
+        if answered and i == 0:
+            groups[c] = group._replace(answer=True)
+        else:
+            groups[c] = group._replace(probes=group.probes + 1)
+    return tuple(sorted(groups.values(), reverse=True))
+
+
+def _note(texts: Sequence[Gist], *, answered: bool) -> str:
+    """Why the score is not the ordinary one, in one word."""
+    if not texts:
+        return ""
+    shown = {texts[0].stance} if answered else {text.stance for text in texts}
+    if shown == {Stance.IGNORANCE}:
+        return "ignorance"
+    claims = any(text.stance is Stance.CLAIM for text in texts)
+    return "refusal" if Stance.POLICY in shown and not claims else ""
