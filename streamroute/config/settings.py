@@ -16,6 +16,7 @@ __all__ = (
     "RouteSettings",
     "ServerSettings",
     "Settings",
+    "TimeoutSettings",
     "UpstreamSettings",
 )
 
@@ -61,19 +62,23 @@ class _Tier(_Table, frozen=True, kw_only=True):
     price: PriceSettings = PriceSettings()
 
 
-class OpenAISettings(_Tier, frozen=True, kw_only=True, tag_field="kind", tag="openai"):
-    """An OpenAI-compatible server. The key is read from the environment variable `api_key_env`, never from the file.
+class TimeoutSettings(_Table, frozen=True, kw_only=True):
+    """How many seconds a server may take to be connected to, to say the first token, between two, and altogether."""
 
-    Timeouts in seconds: to connect, to the first token, between two chunks.
-    """
+    connect: Seconds = 5.0
+    first: Seconds = 60.0
+    between: Seconds = 30.0
+    total: Seconds = 600.0
+
+
+class OpenAISettings(_Tier, frozen=True, kw_only=True, tag_field="kind", tag="openai"):
+    """An OpenAI-compatible server. The key is read from the environment variable `api_key_env`, never from the file."""
 
     base_url: Annotated[str, Meta(pattern=r"^https?://[^/@\s]+[^@\s]*$")]
     model: Annotated[str, Meta(min_length=1)]
     api_key_env: EnvName | None = None
     supports_n: bool = False
-    connect_timeout: Seconds = 5.0
-    first_token_timeout: Seconds = 60.0
-    idle_timeout: Seconds = 60.0
+    timeouts: TimeoutSettings = TimeoutSettings()
 
 
 class LocalSettings(_Tier, frozen=True, kw_only=True, tag_field="kind", tag="local"):

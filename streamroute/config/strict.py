@@ -21,7 +21,7 @@ class ComplaintError(Exception):
 
 
 def strictly(raw: Mapping[str, Any], table: type[T]) -> T:
-    """Convert `raw`, raising `ComplaintError` for an unknown key, a missing key, a wrong type or an impossible value."""
+    """Convert `raw`, raising `ComplaintError` for an unknown or missing key, a wrong type or value."""
     _check_keys(raw, table, "")
     return _convert(raw, table)
 

@@ -43,7 +43,7 @@ def test_the_example_says_what_it_documents_and_its_uncommented_defaults_are_the
     cheap, large = settings.upstreams
     assert isinstance(cheap, OpenAISettings)
     assert isinstance(large, OpenAISettings)
-    assert cheap.first_token_timeout == large.first_token_timeout
+    assert cheap.timeouts == large.timeouts
     assert cheap.price.completion == 0.2
 
 

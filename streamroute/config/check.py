@@ -1,0 +1,150 @@
+"""What `streamroute check` finds: whether a configuration that can be read can also be served, and is worth it."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from streamroute.config.settings import LocalSettings, OpenAISettings, PriceSettings, RouteSettings, Settings
+from streamroute.errors import ConfigError, ModelFileError
+from streamroute.models.store import path_of
+
+__all__ = ("Finding", "Severity", "break_even", "check")
+
+PROMPT_TOKENS: Final = 300
+ANSWER_TOKENS: Final = 300
+"""The request that prices are compared on: a question with some context, a few paragraphs for an answer."""
+
+
+class Severity(enum.StrEnum):
+    """`ERROR`: cannot be served so. `WARNING`: can be, but is probably not what is meant. `OK`: looked at, fine."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    severity: Severity
+    subject: str
+    message: str
+
+
+async def check(settings: Settings, *, reach: bool = False) -> list[Finding]:
+    """Look at everything that serving `settings` needs. With `reach`, ask each OpenAI-compatible server whether it is
+    there, which sends it one request without a prompt."""
+    findings = [*_environment(settings), *_consistency(settings)]
+    for upstream in settings.upstreams:
+        if isinstance(upstream, LocalSettings):
+            findings.append(await asyncio.to_thread(_model_file, upstream))
+        elif reach:
+            findings.append(await _reach(upstream))
+    for route in settings.routes:
+        findings.extend(_worth(settings, route))
+    return findings
+
+
+def break_even(cheap: PriceSettings, large: PriceSettings, *, probes: int, probe_tokens: int, shared: bool) -> float:
+    """The share of escalated requests below which routing costs less than always asking `large` (METHOD 5.1):
+    `1 - rho (1 + k phi)`, with rho the price of a cheap answer over that of a large one, and k phi the price of all
+    probes over that of a cheap answer. Negative: never. `shared` is True where the prompt of all probes is paid once.
+
+    The answers compared have `PROMPT_TOKENS` and `ANSWER_TOKENS`. Raises ZeroDivisionError where `large` is free.
+    """
+
+    def cost(price: PriceSettings, answer: int, prompts: int = 1) -> float:
+        return prompts * price.prompt * PROMPT_TOKENS + price.completion * answer
+
+    drawn = cost(cheap, probes * min(probe_tokens, ANSWER_TOKENS), 1 if shared else probes) if probes else 0.0
+    return 1 - (cost(cheap, ANSWER_TOKENS) + drawn) / cost(large, ANSWER_TOKENS)
+
+
+def _environment(settings: Settings) -> Iterator[Finding]:
+    wanted = [("server", settings.server.api_key_env)]
+    wanted += [(f"upstream {u.name}", u.api_key_env) for u in settings.upstreams if isinstance(u, OpenAISettings)]
+    for subject, name in wanted:
+        if name is not None:
+            if os.environ.get(name):
+                yield Finding(Severity.OK, subject, f"its key is in ${name}")
+            else:
+                yield Finding(Severity.ERROR, subject, f"the environment variable {name}, its api_key_env, is not set")
+    if settings.server.api_key_env is None and settings.server.host not in ("127.0.0.1", "::1", "localhost"):
+        yield Finding(
+            Severity.WARNING, "server", f"open to everyone who reaches {settings.server.host}: no api_key_env is set"
+        )
+
+
+def _consistency(settings: Settings) -> Iterator[Finding]:
+    used = {tier for route in settings.routes for tier in route.tiers}
+    for upstream in settings.upstreams:
+        if upstream.name not in used:
+            yield Finding(Severity.WARNING, f"upstream {upstream.name}", "no route uses it")
+    for route in settings.routes:
+        subject = f"route {route.name}"
+        if len(route.tiers) == 1:
+            yield Finding(Severity.WARNING, subject, "has one tier: there is nothing to escalate to")
+        elif route.probes.count == 0:
+            yield Finding(
+                Severity.WARNING, subject, f"probes.count = 0: the first tier, {route.tiers[0]}, is never judged"
+            )
+        else:
+            yield Finding(Severity.OK, subject, " -> ".join(route.tiers))
+        if route.hedge_after >= route.decision_deadline and route.hedge_after != float("inf"):
+            yield Finding(Severity.WARNING, subject, "hedge_after is not before decision_deadline: it never hedges")
+
+
+def _model_file(upstream: LocalSettings) -> Finding:
+    subject = f"upstream {upstream.name}"
+    try:
+        path = path_of(upstream.model or upstream.file or "")
+    except (ConfigError, ModelFileError) as error:
+        return Finding(Severity.ERROR, subject, str(error))
+    return Finding(Severity.OK, subject, f"{path} {'is verified' if upstream.model else 'is there'}")
+
+
+async def _reach(upstream: OpenAISettings) -> Finding:
+    import aiohttp
+
+    subject, url = f"upstream {upstream.name}", f"{upstream.base_url.rstrip('/')}/models"
+    key = os.environ.get(upstream.api_key_env or "", "")
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        timeout = aiohttp.ClientTimeout(total=2 * upstream.timeouts.connect, connect=upstream.timeouts.connect)
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url, headers=headers) as response:
+            status = response.status
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return Finding(Severity.ERROR, subject, f"{url} cannot be reached: {error or 'it took too long'}")
+    if status in (401, 403):
+        return Finding(Severity.ERROR, subject, f"{url} refuses the key (status {status})")
+    # A server may have no such page; that it answered is what was asked.
+    return Finding(Severity.OK, subject, f"{url} answers (status {status})")
+
+
+def _worth(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
+    cheap, large = settings.upstream(route.tiers[0]), settings.upstream(route.tiers[-1])
+    if len(route.tiers) == 1 or not (large.price.prompt or large.price.completion):
+        return
+    limit = break_even(
+        cheap.price,
+        large.price,
+        probes=route.probes.count,
+        probe_tokens=route.probes.max_tokens,
+        shared=isinstance(cheap, OpenAISettings) and cheap.supports_n,
+    )
+    subject = f"route {route.name}"
+    if limit <= 0:
+        yield Finding(
+            Severity.ERROR,
+            subject,
+            f"at these prices {cheap.name} and its {route.probes.count} probes never cost less than always asking "
+            f"{large.name}: use fewer or shorter probes",
+        )
+    else:
+        yield Finding(
+            Severity.OK, subject, f"costs less than always asking {large.name} while under {limit:.0%} are escalated"
+        )

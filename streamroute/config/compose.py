@@ -1,0 +1,158 @@
+"""Settings to routers: the composition root that the gateway and the command line share."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
+from streamroute.core.policy import Threshold
+from streamroute.core.types import Decision, Delta
+from streamroute.errors import ConfigError
+from streamroute.routing.router import Price, ProbePlan, Router, Tier
+from streamroute.uncertainty.base import Scorer
+from streamroute.upstreams.base import ChatRequest, Upstream
+
+__all__ = ("ServedRoute", "compose")
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRoute:
+    """A route that is ready to be asked: its router, and the settings it was made from."""
+
+    settings: RouteSettings
+    router: Router
+
+
+@asynccontextmanager
+async def compose(
+    settings: Settings, *, routes: Collection[str] | None = None, scorer: Scorer | None = None
+) -> AsyncGenerator[Mapping[str, ServedRoute]]:
+    """Open the named routes, or all of them; leaving the context closes every model and the judge.
+
+    Routes share the upstreams that they have in common, and one judge: `scorer`, or the bundled NLI model, loaded only
+    where a route judges. Raises `ConfigError` for an environment variable or a model that is not there,
+    `ModelFileError` for a model file that is not what it should be.
+    """
+    chosen = [route for route in settings.routes if routes is None or route.name in routes]
+    async with AsyncExitStack() as stack:
+        if scorer is None and any(_judges(route) for route in chosen):
+            scorer = await _bundled_judge(stack, most_probes=max(route.probes.count for route in chosen))
+        upstreams: dict[str, _Shared] = {}
+        for name in dict.fromkeys(tier for route in chosen for tier in route.tiers):
+            upstream = await _open(settings.upstream(name))
+            stack.push_async_callback(upstream.aclose)
+            upstreams[name] = _Shared(upstream)
+        served = {}
+        for route in chosen:
+            tiers = [
+                _tier(settings.upstream(name), upstreams[name], route, last=name == route.tiers[-1])
+                for name in route.tiers
+            ]
+            served[route.name] = ServedRoute(route, await stack.enter_async_context(_router(route, tiers, scorer)))
+        yield served
+
+
+class _Shared:
+    """An upstream that several routers hold, closed by none of them."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self.name = upstream.name
+        self.model = upstream.model
+        self.supports_n = upstream.supports_n
+
+    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
+        return self._upstream.stream(request)
+
+    async def aclose(self) -> None:
+        pass
+
+
+async def _open(settings: UpstreamSettings) -> Upstream:
+    if isinstance(settings, LocalSettings):
+        from streamroute.upstreams.local import LocalUpstream
+
+        # Opening maps and warms a model, which takes a while.
+        return await asyncio.to_thread(
+            LocalUpstream.from_manifest,
+            settings.model or settings.file or "",
+            name=settings.name,
+            threads=settings.threads,
+        )
+    from streamroute.upstreams.openai import OpenAIUpstream, Timeouts
+
+    api_key = None
+    if settings.api_key_env is not None:
+        api_key = os.environ.get(settings.api_key_env)
+        if not api_key:
+            raise ConfigError(
+                f"upstream {settings.name}: api_key_env: the environment variable {settings.api_key_env} is not set"
+            )
+    timeouts = settings.timeouts
+    return OpenAIUpstream(
+        name=settings.name,
+        base_url=settings.base_url,
+        model=settings.model,
+        api_key=api_key,
+        supports_n=settings.supports_n,
+        timeouts=Timeouts(
+            connect=timeouts.connect, first=timeouts.first, between=timeouts.between, total=timeouts.total
+        ),
+    )
+
+
+async def _bundled_judge(stack: AsyncExitStack, *, most_probes: int) -> Scorer:
+    from streamroute.nli.model import load_bundled
+    from streamroute.uncertainty.judge import SemanticEntropy
+
+    model = await asyncio.to_thread(load_bundled)
+    stack.push_async_callback(model.aclose)
+    return SemanticEntropy(model, most_probes=max(8, most_probes))
+
+
+def _judges(route: RouteSettings) -> bool:
+    return len(route.tiers) > 1 and route.probes.count > 0
+
+
+def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None) -> Router:
+    return Router(
+        tiers,
+        scorer=scorer,
+        policy=Threshold(route.threshold),
+        release=route.release,
+        decision_deadline=_finite(route.decision_deadline),
+        on_timeout=Decision(route.on_timeout),
+        on_uncertain=Decision(route.on_uncertain),
+        hedge_after=_finite(route.hedge_after),
+    )
+
+
+def _finite(seconds: float) -> float | None:
+    return None if math.isinf(seconds) else seconds
+
+
+def _tier(settings: UpstreamSettings, upstream: Upstream, route: RouteSettings, *, last: bool) -> Tier:
+    params, system = settings.params, settings.system
+    if isinstance(settings, LocalSettings) and settings.model is not None:
+        from streamroute.models.manifest import load_manifest
+
+        entry = load_manifest()[settings.model]
+        params = {**entry.params, **params}
+        system = entry.system if system is None else system
+    probes = None
+    if not last and _judges(route):
+        probes = ProbePlan(
+            count=route.probes.count,
+            wave=route.probes.wave,
+            after=route.probes.after,
+            max_tokens=route.probes.max_tokens,
+            temperature=route.probes.temperature,
+            params=route.probes.params,
+        )
+    price = Price(prompt=settings.price.prompt, completion=settings.price.completion)
+    return Tier(upstream=upstream, name=settings.name, probes=probes, params=params, system=system, price=price)

@@ -1,0 +1,139 @@
+"""What clients may ask for, and what a request becomes: which tier, judged or not, shown how."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from streamroute.config.compose import ServedRoute
+from streamroute.core.types import Release
+from streamroute.errors import BadRequestError
+from streamroute.gateway.errors import refusal
+from streamroute.wire.openai import ClientRequest
+
+__all__ = ("RELEASE_HEADER", "Assignment", "Catalogue", "unjudgeable")
+
+RELEASE_HEADER = "x-streamroute-release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """How a request will be served. `unjudged` says why the answer is not judged, None when it is."""
+
+    served: ServedRoute
+    start_tier: int
+    release: Release
+    unjudged: str | None
+
+    @property
+    def judge(self) -> bool:
+        return self.unjudged is None
+
+
+class Catalogue:
+    """The routes by their names, and each of their tiers by its own."""
+
+    def __init__(self, routes: Mapping[str, ServedRoute]) -> None:
+        self._routes = dict(routes)
+        self._tiers: dict[str, tuple[ServedRoute, int]] = {}
+        for served in routes.values():
+            for index, name in enumerate(served.settings.tiers):
+                self._tiers.setdefault(name, (served, index))
+
+    def models(self) -> list[dict[str, Any]]:
+        """The names to ask for, as `/v1/models` lists them: routes first."""
+        routes = [
+            {"id": name, "streamroute": {"kind": "route", "tiers": list(served.settings.tiers)}}
+            for name, served in self._routes.items()
+        ]
+        tiers = [
+            {"id": name, "streamroute": {"kind": "tier", "model": served.router.tiers[index].upstream.model}}
+            for name, (served, index) in self._tiers.items()
+        ]
+        return [{"object": "model", "created": 0, "owned_by": "streamroute", **model} for model in routes + tiers]
+
+    def assign(self, request: ClientRequest, headers: Mapping[str, str]) -> Assignment:
+        """Raises `RefusedError` for a model that is not here, `BadRequestError` for options that make no sense."""
+        options = request.options
+        release = options.release or _release_header(headers)
+        unjudged = None if options.judge else "asked"
+        if request.model in self._tiers:
+            served, start = self._tiers[request.model]
+            unjudged = "tier_asked"
+        else:
+            served, start = self._route(request.model), 0
+            reason = unjudgeable(request)
+            if reason is not None:
+                unjudged, start = reason, served.settings.unjudged_index
+        if options.tier is not None:
+            start = _tier_index(served, options.tier)
+        if request.n > 1 and not served.router.tiers[start].upstream.supports_n:
+            name = served.settings.tiers[start]
+            raise BadRequestError(f"n: {name!r} gives one answer at a time", param="n", code="unsupported_value")
+        return Assignment(
+            served=served, start_tier=start, release=release or served.settings.release, unjudged=unjudged
+        )
+
+    def known(self, model: str) -> Mapping[str, Any]:
+        """One of `models`. Raises `RefusedError` when it is not there."""
+        for entry in self.models():
+            if entry["id"] == model:
+                return entry
+        raise self._unknown(model)
+
+    def _route(self, model: str) -> ServedRoute:
+        try:
+            return self._routes[model]
+        except KeyError:
+            raise self._unknown(model) from None
+
+    def _unknown(self, model: str) -> Exception:
+        names = [*self._routes, *self._tiers]
+        close = difflib.get_close_matches(model, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names)}"
+        return refusal(404, f"the model {model!r} does not exist; {hint}", code="model_not_found", param="model")
+
+
+def unjudgeable(request: ClientRequest) -> str | None:
+    """Why samples of this request cannot be compared by meaning; None when they can."""
+    params = request.params
+    if params.get("tools") or params.get("functions"):
+        return "tools"
+    if any(
+        m["role"] in ("tool", "function") or m.get("tool_calls") or m.get("function_call") for m in request.messages
+    ):
+        return "tool_messages"
+    if request.n > 1:
+        return "n"
+    if request.has_media or params.get("audio") or "audio" in (params.get("modalities") or ()):
+        return "media"
+    response_format = params.get("response_format")
+    if response_format and response_format.get("type") != "text":
+        return "response_format"
+    return None
+
+
+def _release_header(headers: Mapping[str, str]) -> Release | None:
+    value = headers.get(RELEASE_HEADER)
+    if value is None:
+        return None
+    try:
+        return Release(value.strip().lower())
+    except ValueError:
+        modes = ", ".join(Release)
+        raise BadRequestError(
+            f"{RELEASE_HEADER}: expected one of {modes}, found {value!r}", param=RELEASE_HEADER, code="invalid_value"
+        ) from None
+
+
+def _tier_index(served: ServedRoute, name: str) -> int:
+    tiers = served.settings.tiers
+    if name not in tiers:
+        raise BadRequestError(
+            f"streamroute.tier: {name!r} is not a tier of {served.settings.name!r}; there is {', '.join(tiers)}",
+            param="streamroute.tier",
+            code="invalid_value",
+        )
+    return tiers.index(name)

@@ -1,0 +1,94 @@
+"""What went wrong, in OpenAI's words: every error to a status and a body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from streamroute.errors import BadRequestError, RouteError, StreamrouteError
+from streamroute.wire.errors import WireError
+from streamroute.wire.openai import encode_error
+
+__all__ = ("Problem", "RefusedError", "problem_of", "refusal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """An error as a client sees it. `legs` names each leg that failed."""
+
+    status: int
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+    legs: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        """OpenAI's error shape; the legs in the field `streamroute`."""
+        legs = [{"leg": leg, "error": text} for leg, text in self.legs]
+        fields = {"legs": legs} if legs else None
+        return encode_error(self.message, type=self.type, param=self.param, code=self.code, fields=fields)
+
+    def response(self) -> web.Response:
+        return web.Response(
+            body=self.body, status=self.status, content_type="application/json", headers=dict(self.headers)
+        )
+
+
+class RefusedError(StreamrouteError):
+    """The gateway refuses a request before any route is started."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def refusal(status: int, message: str, *, code: str, param: str | None = None, **headers: str) -> RefusedError:
+    """A refusal for the client's own fault. `headers` have underscores for hyphens."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    kind = "authentication_error" if status == 401 else "invalid_request_error"
+    return RefusedError(Problem(status=status, message=message, type=kind, param=param, code=code, headers=named))
+
+
+def problem_of(error: Exception) -> Problem:
+    """Never tells more of an unexpected error than that it happened: that is for the log."""
+    match error:
+        case RefusedError():
+            return error.problem
+        case BadRequestError():
+            return Problem(
+                status=400, message=str(error), type="invalid_request_error", param=error.param, code=error.code
+            )
+        case RouteError():
+            return Problem(
+                status=502,
+                message=str(error),
+                type="upstream_error",
+                code="answer_broke_off" if error.shown else "every_leg_failed",
+                legs=tuple((leg, str(cause)) for leg, cause in error.causes),
+            )
+        case WireError():
+            return Problem(status=502, message=str(error), type="upstream_error", code="bad_answer")
+        case web.HTTPRequestEntityTooLarge():
+            return Problem(
+                status=413,
+                message="the body is larger than this server takes",
+                type="invalid_request_error",
+                code="body_too_large",
+            )
+        case web.HTTPException():
+            return _http(error)
+        case _:
+            return Problem(status=500, message="internal error", type="server_error", code="internal_error")
+
+
+def _http(error: web.HTTPException) -> Problem:
+    """What aiohttp itself refuses: unknown paths and methods, bodies that cannot be read."""
+    codes = {404: "unknown_path", 405: "method_not_allowed"}
+    headers = {name: value for name, value in error.headers.items() if name.lower() == "allow"}
+    kind = "invalid_request_error" if error.status < 500 else "server_error"
+    return Problem(status=error.status, message=error.reason, type=kind, code=codes.get(error.status), headers=headers)

@@ -1,0 +1,18 @@
+"""What the parts of the gateway find in aiohttp's application and request."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from streamroute.gateway.catalogue import Catalogue
+from streamroute.gateway.inflight import InFlight
+
+__all__ = ("CATALOGUE", "IN_FLIGHT", "NOTES", "REQUEST_ID")
+
+CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
+IN_FLIGHT: Final = web.AppKey("in_flight", InFlight)
+REQUEST_ID: Final = web.RequestKey("request_id", str)
+NOTES: Final = web.RequestKey("notes", dict[str, Any])
+"""What is said in the request's log line. A `status` in it wins over the response's."""

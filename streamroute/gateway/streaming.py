@@ -1,0 +1,158 @@
+"""A route's events as a stream of OpenAI chunks.
+
+Nothing is sent before the first content: until then a failure is a real HTTP error. After it, a failure is an error
+frame, and the stream ends without `[DONE]`. Events that are ready together leave in one write.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+from typing import Any, assert_never
+
+from aiohttp import web
+
+from streamroute.core.types import Delta
+from streamroute.errors import RouteError
+from streamroute.gateway.catalogue import Assignment
+from streamroute.gateway.errors import Problem, problem_of
+from streamroute.gateway.keys import NOTES
+from streamroute.gateway.ledger import evidence_fields, route_fields, route_headers, usage_of
+from streamroute.routing.router import RoutedStream
+from streamroute.routing.stream import Appended, Committed, Retracted, StreamEvent, TextDelta
+from streamroute.wire.openai import ChunkEncoder, ClientRequest
+from streamroute.wire.sse import DONE_EVENT, encode_event
+
+__all__ = ("Exchange", "StreamedReply")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and what its reply is called. The reply bears the model name that was asked for."""
+
+    asked: ClientRequest
+    assigned: Assignment
+    id: str = dataclasses.field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
+    created: int = dataclasses.field(default_factory=lambda: int(time.time()))
+
+    @property
+    def route(self) -> str:
+        return self.assigned.served.settings.name
+
+    @property
+    def logprobs(self) -> bool:
+        return bool(self.asked.params.get("logprobs"))
+
+
+class StreamedReply:
+    """Sends one route to one client."""
+
+    def __init__(self, request: web.Request, stream: RoutedStream, exchange: Exchange) -> None:
+        self._request = request
+        self._stream = stream
+        self._exchange = exchange
+        self._encoder = ChunkEncoder(
+            id=exchange.id, created=exchange.created, model=exchange.asked.model, logprobs=exchange.logprobs
+        )
+        self._response: web.StreamResponse | None = None
+        self._waiting: list[bytes] = []
+        self._has_content = False
+        self._opened: set[int] = set()
+        self._reasons: dict[int, str] = {}
+
+    async def run(self) -> web.StreamResponse:
+        """Send everything to the route's end. Raises `RouteError` for a failure before anything was sent; every later
+        failure is told in the stream."""
+        try:
+            async for event in self._stream:
+                more: StreamEvent | None = event
+                while more is not None:
+                    self._take(more)
+                    more = self._stream.ready()
+                if self._has_content:
+                    await self._flush()
+            return await self._finish()
+        except RouteError as error:
+            if self._response is None and not error.shown:
+                raise
+            return await self.fail(error)
+
+    async def fail(self, error: Exception) -> web.StreamResponse:
+        """End in the middle: an error frame and no `[DONE]`. Raises `error` where nothing has been sent yet."""
+        if self._response is None and not self._has_content:
+            raise error
+        problem: Problem = problem_of(error)
+        self._request[NOTES].update(error=problem.message, status=problem.status)
+        self._waiting.append(encode_event(problem.body))
+        return await self._end()
+
+    # -- events to bytes ----------------------------------------------------------------------------------------------
+
+    def _take(self, event: StreamEvent) -> None:
+        match event:
+            case TextDelta(_, delta):
+                self._say(delta)
+            case Committed(_, name, verdict):
+                evidence = evidence_fields(self._stream.route.evidence)
+                self._note("committed", tier=name, decision=verdict.decision, reason=verdict.reason, evidence=evidence)
+            case Retracted(tier, reason):
+                self._reasons.clear()
+                self._note("retracted", tier=self._name(tier), reason=reason)
+            case Appended(tier, to, reason):
+                self._reasons.clear()
+                self._say(Delta(f"\n\n---\n[superseded by {self._name(to)}]\n\n"))
+                self._note("appended", tier=self._name(tier), to=self._name(to), reason=reason)
+            case _:
+                assert_never(event)
+
+    def _say(self, delta: Delta) -> None:
+        """A finish reason is kept to the end: what is shown before the verdict may not be the end of the answer."""
+        self._has_content = True
+        if delta.index not in self._opened:
+            self._opened.add(delta.index)
+            self._waiting.append(self._encoder.opening(delta.index))
+        if delta.finish_reason is not None:
+            self._reasons[delta.index] = delta.finish_reason
+            delta = dataclasses.replace(delta, finish_reason=None)
+        if delta.has_content or delta.logprobs:
+            self._waiting.append(self._encoder.delta(delta))
+
+    def _note(self, event: str, **fields: Any) -> None:
+        self._waiting.append(self._encoder.note({"event": event, **fields}))
+
+    def _name(self, tier: int) -> str:
+        return self._exchange.assigned.served.settings.tiers[tier]
+
+    # -- bytes to the client ------------------------------------------------------------------------------------------
+
+    async def _finish(self) -> web.StreamResponse:
+        route, exchange = self._stream.route, self._exchange
+        self._has_content = True
+        for index in sorted(self._opened | {0}):
+            if index not in self._opened:
+                self._waiting.append(self._encoder.opening(index))
+            reason = self._reasons.get(index) or route.finish_reason or "stop"
+            self._waiting.append(self._encoder.delta(Delta(index=index, finish_reason=reason)))
+        if exchange.asked.include_usage:
+            fields = route_fields(route, exchange.route, exchange.assigned.unjudged)
+            self._waiting.append(self._encoder.usage(usage_of(route), fields))
+        self._waiting.append(DONE_EVENT)
+        return await self._end()
+
+    async def _end(self) -> web.StreamResponse:
+        response = await self._flush()
+        await response.write_eof()
+        return response
+
+    async def _flush(self) -> web.StreamResponse:
+        if self._response is None:
+            headers = route_headers(self._stream.route, self._exchange.route, self._exchange.assigned.unjudged)
+            headers |= {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+            self._response = web.StreamResponse(headers=headers)
+            await self._response.prepare(self._request)
+        if self._waiting:
+            block = b"".join(self._waiting)
+            self._waiting.clear()
+            await self._response.write(block)
+        return self._response
