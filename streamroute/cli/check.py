@@ -17,7 +17,7 @@ _STYLE = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.ERROR: "red
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit code 2 when something would keep it from being served. Raises `ConfigError` for a file that cannot be read."""
+    """Exit code 2 when something keeps it from being served. Raises `ConfigError` for a file that cannot be read."""
     settings = embedded() if args.config is None else load(args.config)
     console = Console()
     findings = asyncio.run(check(settings, reach=args.reach))

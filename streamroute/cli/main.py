@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="streamroute",
         description="Streams a small model at once, judges it while it streams, switches to a larger one when unsure.",
     )
-    parser.add_argument("--version", action="version", version=f"streamroute {metadata.version('streamroute')}")
+    parser.add_argument("--version", action=_Version, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     ask = commands.add_parser("ask", help="ask one question and watch the route decide")
@@ -75,6 +75,17 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--threshold", type=_probability, metavar="X", help="escalate above this uncertainty (0 to 1)")
     demo.add_argument("--no-color", action="store_true")
     return parser
+
+
+class _Version(argparse.Action):
+    """Looked up only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"streamroute {metadata.version('streamroute')}")
+        parser.exit()
 
 
 def _route_options(parser: argparse.ArgumentParser) -> None:

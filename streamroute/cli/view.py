@@ -26,7 +26,9 @@ from streamroute.core.events import (
     EvidenceReceived,
     LegFailed,
     ProbeFinished,
+    RouteStarted,
     ScorerFailed,
+    TimerFired,
 )
 from streamroute.core.types import Decision, Evidence, Leg, Release, Verdict
 
@@ -115,6 +117,8 @@ class RouteView:
         view: RouteView = replace(self, at=at)._heard(event)
         for action in actions:
             view = view._did(action)
+            if _decides(action, event):
+                view = view._decided()
         return view
 
     @property
@@ -187,12 +191,11 @@ class RouteView:
             case Emit(tier, delta):
                 return self._shown(tier) if delta.has_content else self
             case Retract(tier, reason):
-                return self._decided()._marked(tier, AnswerState.RETRACTED, reason)
+                return self._marked(tier, AnswerState.RETRACTED, reason)
             case Append(tier, _, reason):
-                return self._decided()._marked(tier, AnswerState.SUPERSEDED, reason)
+                return self._marked(tier, AnswerState.SUPERSEDED, reason)
             case Commit(tier, verdict):
-                view = replace(self, committed=tier, verdict=verdict)._decided()
-                return view._marked(tier, AnswerState.KEPT, "")
+                return replace(self, committed=tier, verdict=verdict)._marked(tier, AnswerState.KEPT, "")
             case Finish():
                 return replace(self, finished=self.at)
             case Fail(causes):
@@ -232,7 +235,7 @@ class RouteView:
         """A cancelled answer: what the reader had seen of it keeps the mark that `Retract` or `Append` gave it."""
         answer = self._answer(tier)
         gone = AnswerState.DROPPED if answer.state is AnswerState.HELD else answer.state
-        return self._with(replace(answer, state=gone, note=reason))._decided()
+        return self._with(replace(answer, state=gone, note=reason))
 
     def _probe(self, leg: Leg, *, state: ProbeState, text: str | None = None) -> RouteView:
         """A probe that has ended stays as it ended."""
@@ -243,3 +246,15 @@ class RouteView:
             for probe in self.probes
         )
         return replace(self, probes=probes)
+
+
+def _decides(action: Action, event: Event) -> bool:
+    """Whether this action shows that the verdict has fallen. `Commit` may come later, with the first kept content; a
+    larger tier that a timer starts is only a hedge."""
+    match action:
+        case StartAnswer(leg):
+            return leg.tier > 0 and not isinstance(event, TimerFired | RouteStarted)
+        case CancelLeg() | Retract() | Append() | Commit():
+            return True
+        case _:
+            return False

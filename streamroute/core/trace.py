@@ -96,14 +96,20 @@ def replay(trace: Trace, plan: Plan) -> Replayed:
 
 
 def _plain(event: Event) -> dict[str, Any]:
+    """An event's fields as JSON. Exceptions are turned to text before anything is copied: they need not be copyable."""
+
     def convert(value: Any) -> Any:
         if isinstance(value, Exception):
             return f"{type(value).__name__}: {value}"
         if isinstance(value, bytes):
             return value.decode()
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: convert(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        if isinstance(value, tuple):
+            return [convert(item) for item in value]
         return value
 
-    return dataclasses.asdict(event, dict_factory=lambda items: {key: convert(value) for key, value in items})
+    return {field.name: convert(getattr(event, field.name)) for field in dataclasses.fields(event)}
 
 
 def _event(name: str, fields: dict[str, Any]) -> Event:
