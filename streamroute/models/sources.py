@@ -124,7 +124,7 @@ def pip_download(distribution: str, version: str, into: Path, grown: Callable[[i
     work = into / "work"
     work.mkdir()
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-cache-dir"]
-    command += ["--quiet", "--disable-pip-version-check", "--no-input", "--dest", str(into), f"{distribution}=={version}"]
+    command += ["--quiet", "--disable-pip-version-check", "--no-input", f"--dest={into}", f"{distribution}=={version}"]
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(command, stdout=said, stderr=said, env={**os.environ, "TMPDIR": str(work)}) as process,
