@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -44,7 +45,8 @@ class Recordings:
             draft.write_bytes(msgspec.json.encode(self._answers))
             draft.replace(self._path)
         except OSError:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink()
 
 
 def key_of(router: Router, tier: int, question: str, params: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from streamroute.models import store
 from streamroute.models.manifest import load_manifest
 from streamroute.routing.router import Router
 
-__all__ = ("RouteOptions", "embedded_models", "missing_models", "open_router", "open_showing", "resolve")
+__all__ = ("RouteOptions", "embedded_models", "missing_models", "open_router", "open_showing", "require", "resolve")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def resolve(options: RouteOptions) -> tuple[Settings, RouteSettings]:
 async def open_router(options: RouteOptions) -> AsyncGenerator[Router]:
     """Open the route's models and the judge. Raises `ConfigError` or `ModelFileError`, with nothing left open."""
     settings, route = resolve(options)
-    _require(missing_models(settings, route.tiers))
+    require(missing_models(settings, route.tiers))
     async with compose(settings, routes=[route.name]) as served:
         yield served[route.name].router
 
@@ -93,10 +93,12 @@ def missing_models(settings: Settings, tiers: Sequence[str]) -> tuple[str, ...]:
     manifest = load_manifest()
     wanted = [one.model for name in tiers if isinstance(one := settings.upstream(name), LocalSettings)]
     found = (name for name in wanted if name is not None and name in manifest)
-    return tuple(name for name in found if not (store.default_models_dir() / manifest[name].file).is_file())
+    missing = (name for name in found if not (store.default_models_dir() / manifest[name].file).is_file())
+    return tuple(dict.fromkeys(missing))
 
 
-def _require(missing: Sequence[str]) -> None:
+def require(missing: Sequence[str]) -> None:
+    """Raises `ModelFileError` with the command that fetches these models, if there are any."""
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         listed = " and ".join(missing)

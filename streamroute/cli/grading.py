@@ -50,7 +50,10 @@ def is_right(answer: str, gold: Sequence[str], kind: Kind, *, question: str = ""
 
 def normalise(text: str) -> str:
     """Case-folded words without accents and punctuation, single spaces between them."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Unicode's compatibility caseless matching (UAX 15 and the standard, D146): folding can give what still decomposes.
+    decomposed = unicodedata.normalize("NFD", text)
+    for _ in range(2):
+        decomposed = unicodedata.normalize("NFKD", decomposed.casefold())
     letters = "".join(char for char in decomposed if not unicodedata.combining(char))
     return " ".join(re.findall(r"[^\W_]+", letters.replace("ł", "l")))
 
