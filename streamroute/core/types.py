@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Leg:
     """One request to one model: the answer of a tier, or one probe sample of it.
 
@@ -15,6 +15,13 @@ class Leg:
 
     tier: int
     probe: int | None = None
+
+    def __lt__(self, other: Leg) -> bool:
+        """By tier, an answer before its probes."""
+        return (self.tier, -1 if self.probe is None else self.probe) < (
+            other.tier,
+            -1 if other.probe is None else other.probe,
+        )
 
     def __str__(self) -> str:
         return f"tier {self.tier}" if self.probe is None else f"tier {self.tier} probe {self.probe}"
@@ -93,10 +100,6 @@ class Evidence:
     nli_pairs: int = 0
     seconds: float = 0.0
     note: str = ""
-
-    @property
-    def pending(self) -> int:
-        return self.expected - self.samples
 
     @property
     def answer_judged(self) -> bool:
