@@ -228,16 +228,17 @@ class Driver:
     async def _read(self, deltas: AsyncIterator[Delta], legs: tuple[Leg, ...], open_legs: set[Leg]) -> None:
         finished: dict[Leg, str] = {}
         async for delta in deltas:
-            leg = legs[delta.index]
+            # A probe request serves one leg with each choice, an answer one leg with all (more than one only unjudged).
+            leg = legs[delta.index] if legs[0].probe is not None else legs[0]
             self._meter.delta_received(leg, delta, self._now())
             if delta.usage is not None:
                 self._meter.usage_received(legs, delta.usage)
-            if leg.probe is None and (delta.has_content or delta.logprobs):
+            if leg.probe is None and (delta.has_content or delta.logprobs or delta.index):
                 # The end and the usage are the route's to tell: this leg may not be the one that is kept.
                 await self._send_event.send(DeltaReceived(leg, replace(delta, finish_reason=None, usage=None)))
                 if self._gate.closed:
                     await self._gate.wait()
-            if delta.finish_reason is not None:
+            if delta.finish_reason is not None and (leg.probe is not None or delta.index == 0):
                 finished[leg] = delta.finish_reason
                 if leg.probe is not None:
                     await self._end(leg, delta.finish_reason, open_legs)

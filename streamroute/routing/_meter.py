@@ -91,7 +91,8 @@ class Meter:
                     timings.first_shown = now if timings.first_shown is None else timings.first_shown
                     timings.first_kept = now if timings.first_kept is None else timings.first_kept
                 self._show(tier)
-                self._answer.append(delta.text)
+                if delta.index == 0:
+                    self._answer.append(delta.text)
             case Retract() | Append():
                 self._answer.clear()
                 timings.first_kept = None

@@ -56,7 +56,8 @@ class Tier:
         return self.name or self.upstream.name
 
     def answer_request(self, messages: Sequence[Message], params: Mapping[str, Any]) -> ChatRequest:
-        return ChatRequest(messages=self._messages(messages), params={**self.params, **params})
+        merged = {**self.params, **params}
+        return ChatRequest(messages=self._messages(messages), n=merged.pop("n", None) or 1, params=merged)
 
     def probe_request(
         self, messages: Sequence[Message], params: Mapping[str, Any], probes: Sequence[int]
