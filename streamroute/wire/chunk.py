@@ -104,7 +104,7 @@ def decode_error_message(body: bytes) -> str:
 
 
 def decode_chunk(data: bytes) -> Chunk:
-    """One chunk, or one whole completion. Raises `ReportedError` for an error that it reports, `WireError` for neither."""
+    """A chunk, or a whole completion. Raises `ReportedError` for an error that it reports, `WireError` for neither."""
     try:
         chunk = _CHUNK.decode(data)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -1,0 +1,54 @@
+"""A deadline that moves with every read, without a new timer for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+__all__ = ("Watchdog",)
+
+
+class Watchdog:
+    """Calls `expire` when an armed deadline (loop time, seconds) passes.
+
+    A stream is read thousands of times under deadlines that almost never pass. Arming is an assignment: one timer runs,
+    and when it fires early it sets itself anew. (An `asyncio.timeout` for each read costs about 4 µs, a tenth of what
+    passing a chunk on costs in all: `python -m timeit` over an empty one.)
+    """
+
+    __slots__ = ("_deadline", "_expire", "_loop", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, expire: Callable[[], None]) -> None:
+        self._loop = loop
+        self._expire = expire
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def arm(self, deadline: float) -> None:
+        self._deadline = deadline
+        if self._timer is None or deadline < self._timer.when():
+            self._set(deadline)
+
+    def disarm(self) -> None:
+        self._deadline = None
+
+    def close(self) -> None:
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._fired)
+
+    def _fired(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        # A loop may fire a timer within its clock's resolution: not yet is close enough to now.
+        if self._deadline > self._loop.time() + 1e-3:
+            self._set(self._deadline)
+        else:
+            self._expire()
