@@ -2,8 +2,8 @@
 
     python onnx_models/export.py --checkpoint checkpoints/final.pt --base all-MiniLM-L6-v2/
 
-fp32 graph -> weights to int8 per channel (embeddings too), activations quantised at run time -> checked against fp32 on
-a few pairs of several lengths -> `judge-minilm-l6-int8.onnx`, `tokenizer.json`, and hashes and sizes in `manifest.toml`.
+fp32 graph -> weights to int8 per channel (embeddings too), activations quantised at run time -> checked against fp32
+on a few pairs of several lengths -> `judge-minilm-l6-int8.onnx`, `tokenizer.json`, and their hashes in `manifest.toml`.
 Needs the extra `train`. Stops with an error, and leaves the old files, when the int8 model strays from fp32.
 """
 
@@ -134,7 +134,7 @@ def enter(manifest: Path, entry: str, values: dict[str, str | int]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--base", type=Path, required=True, help="folder with config.json, model.safetensors, tokenizer.json")
+    parser.add_argument("--base", type=Path, required=True, help="config.json, model.safetensors, tokenizer.json")
     parser.add_argument("--out", type=Path, default=HERE, help="folder with manifest.toml (default: this one)")
     args = parser.parse_args()
 

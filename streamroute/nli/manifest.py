@@ -17,8 +17,8 @@ LABELS = ("entailment", "neutral", "contradiction")
 _MANIFEST = "manifest.toml"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _REQUIRED: dict[str, type] = {
-    "file": str, "sha256": str, "size": int, "tokenizer": str, "tokenizer_sha256": str, "labels": list, "max_tokens": int,
-    "licence": str, "origin": str,
+    "file": str, "sha256": str, "size": int, "tokenizer": str, "tokenizer_sha256": str, "labels": list,
+    "max_tokens": int, "licence": str, "origin": str,
 }  # fmt: skip
 _OPTIONAL: dict[str, type] = {"threads": int, "disabled_optimizers": list}
 
@@ -111,10 +111,20 @@ def _spec(path: Path, name: str, table: Any) -> ModelSpec:
     for key in ("max_tokens", "threads"):
         if table.get(key, 1) < 1:
             raise ModelFileError(f"{where}: {key} must be at least 1")
-    files = {"path": path.parent / table["file"], "tokenizer": path.parent / table["tokenizer"]}
-    lists = {key: tuple(map(str, table.get(key, ()))) for key in ("labels", "disabled_optimizers")}
-    plain = {key: value for key, value in table.items() if key not in ("file", "tokenizer", *lists)}
-    return ModelSpec(name=name, **files, **lists, **plain)
+    return ModelSpec(
+        name=name,
+        path=path.parent / table["file"],
+        sha256=table["sha256"],
+        size=table["size"],
+        tokenizer=path.parent / table["tokenizer"],
+        tokenizer_sha256=table["tokenizer_sha256"],
+        labels=tuple(table["labels"]),
+        max_tokens=table["max_tokens"],
+        licence=table["licence"],
+        origin=table["origin"],
+        threads=table.get("threads", 1),
+        disabled_optimizers=tuple(map(str, table.get("disabled_optimizers", ()))),
+    )
 
 
 def _check_type(where: str, key: str, value: Any, kind: type) -> None:

@@ -1,4 +1,4 @@
-"""A cross-encoder on onnxruntime: pairs of texts in, relations out. Synchronous; `batcher` takes it off the event loop."""
+"""A cross-encoder on onnxruntime: pairs of texts in, relations out. Synchronous: `batcher` keeps it off the loop."""
 
 from __future__ import annotations
 

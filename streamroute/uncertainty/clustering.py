@@ -1,4 +1,4 @@
-"""Which texts mean the same: incremental clustering by entailment, with as few model calls as can be (METHOD 1.1, 3.4)."""
+"""Which texts mean the same: clustering by entailment, with as few model calls as can be (METHOD 1.1, 3.4)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ _DIFFERENT = Comparison(False, 0.0, 1.0)
 class Comparer:
     """Compares texts that answer one question. Remembers every directed pair; `pairs` counts those it asked for."""
 
-    def __init__(self, model: EntailmentModel, question: str, *, rule: Rule = Rule.PROBABILITY, theta: float = 0.5) -> None:
+    def __init__(
+        self, model: EntailmentModel, question: str, *, rule: Rule = Rule.PROBABILITY, theta: float = 0.5
+    ) -> None:
         self._model = model
         self._rule = rule
         self._theta = theta
@@ -169,8 +171,9 @@ class Clustering:
 async def cluster(comparer: Comparer, probes: Sequence[Gist], answer: Gist | None = None) -> Clustering:
     """First match wins, against one representative a cluster, the lexically nearest first.
 
-    The answer, where given, is the first text and so the representative of its cluster: agreement is agreement with what
-    is shown. The outcome depends on the texts and their order only, and adding a probe changes nothing about those before.
+    The answer, where given, is the first text and so the representative of its cluster: agreement is agreement with
+    what is shown. The outcome depends on the texts and their order only; a further probe changes nothing about
+    those before it.
     """
     texts = list(probes) if answer is None else [answer, *probes]
     n = len(texts)

@@ -1,4 +1,4 @@
-"""From features to one score: the default that needs no labels (METHOD 2.2 and 2.3), and the interval it can still reach.
+"""From features to one score: the default without labels (METHOD 2.2, 2.3), and the interval it can still reach.
 
 A heuristic by construction, not a probability: its weights are judgement, to be replaced by a fit where labels exist.
 """
@@ -52,8 +52,8 @@ def is_minority(groups: Groups) -> bool:
 
 
 def no_label_score(x: Features) -> float:
-    """U of METHOD 2.3, in [0, 1]; monotone in every feature. Texts that are all spelled alike score at most 0.05 (more
-    with doubtful log-probabilities), a minority answer at least 0.8."""
+    """U of METHOD 2.3, in [0, 1]; monotone in every feature. Texts all spelled alike score at most 0.05 (more with
+    doubtful log-probabilities), a minority answer at least 0.8."""
     values = (x.disagreement, x.contradiction, x.entropy, x.snne)
     score = sum(weight * value for weight, value in zip(WEIGHTS, values, strict=True))
     ceiling = IDENTICAL_SCORE
@@ -71,9 +71,9 @@ def no_label_score(x: Features) -> float:
 class Observed:
     """All that the score depends on, after some of the probes. `identical`: all texts so far are spelled alike.
 
-    `contradictions` are of the probes so far against the answer, `similarity` is of all texts so far; both mean nothing
-    yet where no group holds the answer. `sampled_answer`: the answer was drawn like the probes and counts as one of them
-    in the entropy. `most_probes` scales the entropy: the largest number of probes in use.
+    `contradictions` are of the probes so far against the answer, `similarity` is of all texts so far; both can still
+    change where no group holds the answer. `sampled_answer`: the answer was drawn like the probes and counts as one of
+    them in the entropy. `most_probes` scales the entropy: the largest number of probes in use.
     """
 
     groups: Groups
@@ -105,10 +105,10 @@ def final_score(seen: Observed) -> float:
 
 
 def certified_interval(seen: Observed, remaining: int) -> tuple[float, float]:
-    """The least and the greatest final score that `remaining` more probes, and the answer if it is not there yet, allow.
+    """The least and the greatest final score that `remaining` more probes, and the answer if not there yet, allow.
 
-    Count features are enumerated exactly; contradiction and SNNE, which depend on texts, are bounded (METHOD 3.2). Valid
-    for a relation that is an equivalence; for any relation once the answer is judged.
+    Count features are enumerated exactly; contradiction and SNNE, which depend on texts, are bounded (METHOD 3.2).
+    Valid for any relation once the answer is judged; before that, for one that is an equivalence.
     """
     if remaining <= 0 and seen.answered:
         score = final_score(seen)

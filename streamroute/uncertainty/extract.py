@@ -41,16 +41,21 @@ _FINAL = re.compile(
 _LETTER = re.compile(r"^\W*(?:option|choice|answer)?\W*\(?([A-H])(?:[).:\]]|\s*[-\u2013]\s|\W*$)", re.IGNORECASE)
 _LETTER_SAID = re.compile(r"\b(?:option|choice|answer is|answer:)\W{0,3}\(?([A-H])\b(?!')", re.IGNORECASE)
 _OPTIONS = re.compile(r"(?:^|[\s(])\(?([A-H])[).:]\s*\S")
-_POLARITY = re.compile(r"^\W*(yes|no|yeah|yep|nope|true|false)\b(?!\s+(?:one|matter|longer|doubt|single|such)\b)", re.IGNORECASE)
+_POLARITY = re.compile(
+    r"^\W*(yes|no|yeah|yep|nope|true|false)\b(?!\s+(?:one|matter|longer|doubt|single|such)\b)", re.IGNORECASE
+)
 _POLAR_QUESTION = re.compile(
-    r"(?:^|[.?!\n]\s*|:\s*)(?:is|are|was|were|am|do|does|did|can|could|will|would|shall|should|may|might|must|has|have|had"
-    r"|isn't|aren't|wasn't|don't|doesn't|didn't|true or false|yes or no)\b[^.?!\n]*\?*\s*$|\b(?:true or false|yes or no)\b",
+    r"(?:^|[.?!\n]\s*|:\s*)(?:is|are|was|were|am|do|does|did|can|could|will|would|shall|should|may|might|must|has|have"
+    r"|had|isn't|aren't|wasn't|don't|doesn't|didn't)\b[^.?!\n]*\?*\s*$|\b(?:true or false|yes or no)\b",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.])-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")
+_FRACTION = re.compile(r"\\[dt]?frac\s*\{(-?\d+)\}\s*\{(\d+)\}")
+_TEX = re.compile(r"\\(?:text|mathrm|[,!;()\s])|[{}$]")
 _ARITHMETIC = re.compile(
-    r"\bhow (?:many|much|far|long|old|tall|fast|heavy|often)\b|\b(?:calculate|compute|evaluate|solve|simplify|total|sum|difference|product"
-    r"|average|percent|remainder|left|altogether|each)\b|\d\s*[-+*/^\u00d7\u00f7=]\s*\(?\d|%",
+    r"\bhow (?:many|much|far|long|old|tall|fast|heavy|often)\b|\d\s*[-+*/^\u00d7\u00f7=]\s*\(?\d|%"
+    r"|\b(?:calculate|compute|evaluate|solve|simplify|total|sum|difference|product|average|percent|remainder|left"
+    r"|altogether|each)\b",
     re.IGNORECASE,
 )
 _THEN_SOMETHING_ELSE = re.compile(r"\.(?:\s|$)|\bbecause\b|\bsince\b")
@@ -133,7 +138,7 @@ def _typed(found: str) -> Answer:
     polarity = re.fullmatch(r"(yes|no|true|false)", found, re.IGNORECASE)
     if polarity:
         return Answer(Form.POLARITY, _yes(polarity[1]), found)
-    written = tokens(re.sub(r"\\(?:text|mathrm|,|!|;|\s)|[{}$]|\\\(|\\\)", " ", re.sub(r"\\[dt]?frac\s*\{(-?\d+)\}\s*\{(\d+)\}", r"\1/\2", found)))
+    written = tokens(_TEX.sub(" ", _FRACTION.sub(r"\1/\2", found)))
     value = number_of(found)
     if value is None and len(written) <= 2:
         value = number_of(written[0]) if written else None
@@ -169,7 +174,7 @@ def _yes(word: str) -> str:
 
 
 def is_arithmetic(question: str) -> bool:
-    """Whether the answer is a number to be worked out: at least two numbers are given and something is asked of them."""
+    """Whether the answer is a number to be worked out: two numbers or more are given and something is asked of them."""
     return len(numbers(question)) >= 2 and bool(_ARITHMETIC.search(question))
 
 
@@ -183,7 +188,7 @@ def _last_number(text: str) -> Answer | None:
 
 def number_of(text: str) -> Fraction | None:
     """The exact value of a written number ("1,234", "$5", "2/3", "50%", "-.5"), or None."""
-    body = re.sub(r"\\[dt]?frac\s*\{(-?\d+)\}\s*\{(\d+)\}", r"\1/\2", text.strip().rstrip("."))
+    body = _FRACTION.sub(r"\1/\2", text.strip().rstrip("."))
     body = re.sub(r"[,$\s]|\\%|%$|\\", "", body)
     if not re.fullmatch(r"-?(?:\d+(?:\.\d+)?|\.\d+)(?:/\d+)?", body) or len(body) > 60:
         return None

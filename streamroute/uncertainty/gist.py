@@ -15,11 +15,15 @@ __all__ = ("NEGATIONS", "Gist", "gist", "gist_of_growing")
 
 SUPPORT_SENTENCES = 3
 MAX_CLAIM_WORDS = 60
-NEGATIONS = frozenset("no not never none neither nor without nobody nothing nowhere hardly".split())
+NEGATIONS = frozenset(
+    ("no", "not", "never", "none", "neither", "nor", "without", "nobody", "nothing", "nowhere", "hardly")
+)
 _FILLER = re.compile(
-    r"^\W*(?:sure|certainly|of course|absolutely|great|good|excellent|interesting|okay|ok|alright|hello|hi|hey|thanks?|thank you|happy to help"
-    r"|(?:i'd|i would|i am|i'm) (?:be )?(?:happy|glad)|let me|let's|here(?:'s| is| are)|to (?:answer|find|solve|determine|calculate)|i(?:'m| am) (?:sorry|an ai)|as an ai)\b"
-    r"(?:\W*$|[^.!?:\n]{0,60}(?:question|help|answer|assist\w*|information|explanation|step by step|model)?\W*[:!.]?$)",
+    r"^\W*(?:sure|certainly|of course|absolutely|great|good|excellent|interesting|okay|ok|alright|hello|hi|hey|thanks?"
+    r"|thank you|happy to help|(?:i'd|i would|i am|i'm) (?:be )?(?:happy|glad)|let me|let's|here(?:'s| is| are)"
+    r"|to (?:answer|find|solve|determine|calculate)|i(?:'m| am) (?:sorry|an ai)|as an ai)\b"
+    r"(?:\W*$|[^.!?\n]{0,60}(?:question|help|answer|assist\w*|information|explanation|step by step|model)\W*$"
+    r"|[^.!?\n]{0,60}:$)",
     re.IGNORECASE,
 )
 _RESTATES = 0.9
@@ -41,10 +45,6 @@ class Gist:
     numbers: tuple[Fraction, ...]
     answer: Answer | None
     support: str
-
-    @property
-    def negated(self) -> bool:
-        return len(NEGATIONS.intersection(self.words)) % 2 == 1
 
 
 def gist(text: str, question: str = "", *, truncated: bool = False) -> Gist:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 
-from streamroute.uncertainty.extract import Form
+from streamroute.uncertainty.extract import Answer, Form
 from streamroute.uncertainty.gist import NEGATIONS, Gist
 from streamroute.uncertainty.sequential import Stance
 
@@ -16,7 +16,6 @@ SHORT_TOKENS = 6
 LONG_TOKENS = 40
 MAX_NUMBERS = 3
 RELATIVE_TOLERANCE = Fraction(1, 10**6)
-_COMPARABLE = (Form.LETTER, Form.POLARITY, Form.NUMBER)
 
 
 def same(
@@ -32,18 +31,17 @@ def same(
         return True
     if not a.words or not b.words:
         return False
-    return _by_answer(a, b) if a.answer and b.answer and a.answer.form is b.answer.form else _by_words(a, b, asked, given)
+    if a.answer and b.answer and a.answer.form is b.answer.form is not Form.TEXT:
+        return _by_answer(a.answer, b.answer)
+    return _by_words(a, b, asked, given)
 
 
-def _by_answer(a: Gist, b: Gist) -> bool | None:
-    assert a.answer and b.answer
-    if a.answer.form is Form.NUMBER:
-        return _close(Fraction(a.answer.value), Fraction(b.answer.value))
-    if a.answer.form is Form.JSON:
-        return _json(dict(json.loads(a.answer.value)), dict(json.loads(b.answer.value)))
-    if a.answer.form in _COMPARABLE:
-        return False  # equal values have equal keys
-    return None
+def _by_answer(a: Answer, b: Answer) -> bool | None:
+    if a.form is Form.NUMBER:
+        return _close(Fraction(a.value), Fraction(b.value))
+    if a.form is Form.JSON:
+        return _json(dict(json.loads(a.value)), dict(json.loads(b.value)))
+    return False  # letters and polarities that are equal have equal keys
 
 
 def _json(a: dict[str, str], b: dict[str, str]) -> bool | None:
@@ -59,7 +57,8 @@ def _by_words(a: Gist, b: Gist, asked: Collection[str], given: Collection[Fracti
     if len(polarities) == 2:
         return False
     left, right = (_new(g.numbers, given) for g in (a, b))
-    if 0 < len(left) <= MAX_NUMBERS and 0 < len(right) <= MAX_NUMBERS and not any(_close(x, y) for x in left for y in right):
+    few = 0 < len(left) <= MAX_NUMBERS and 0 < len(right) <= MAX_NUMBERS
+    if few and not any(_close(x, y) for x in left for y in right):
         return False
     short, long = sorted((a, b), key=lambda g: len(g.words))
     says_something = any(word not in asked for word in short.words)

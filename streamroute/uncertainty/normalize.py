@@ -10,25 +10,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+from streamroute.uncertainty.numerals import digits
+
 __all__ = ("normalize", "split_sentences", "token_f1", "tokens")
 
-_UNITS_BELOW_20 = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = dict(zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True))
-_SMALL = {word: value for value, word in enumerate(_UNITS_BELOW_20)} | _TENS
-_SCALES = {"hundred": 100, "thousand": 1_000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_ORDINALS = dict(
-    zip(
-        "first second third fourth fifth sixth seventh eighth ninth tenth".split(),
-        "1st 2nd 3rd 4th 5th 6th 7th 8th 9th 10th".split(),
-        strict=True,
-    )
-)
-# "one" is more often a pronoun than a number when it stands beside these.
-_PRONOUN_BEFORE = frozenset("no any every some this that which the each another".split())
-_PRONOUN_AFTER = frozenset("of another can could should would might may must who that has is".split())
 _ARTICLES = frozenset(("a", "an", "the"))
 _WRITTEN_UNITS = {
     "km": "kilometer", "kms": "kilometer", "kilometre": "kilometer", "m": "meter", "metre": "meter", "cm": "centimeter",
@@ -37,18 +22,18 @@ _WRITTEN_UNITS = {
     "kph": "kilometer per hour", "mph": "mile per hour", "pct": "percent", "usd": "dollar", "eur": "euro",
 }  # fmt: skip
 _PLURAL_UNITS = frozenset(
-    "kilometer kilometre meter metre mile kilogram gram pound hour minute second day week month year dollar euro cent "
-    "degree centimeter millimeter inch liter litre".split()
-)
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sep sept|october oct|"
-        "november nov|december dec".split("|"),
-        start=1,
+    (
+        "kilometer", "kilometre", "meter", "metre", "centimeter", "millimeter", "mile", "inch", "kilogram", "gram",
+        "pound", "liter", "litre", "hour", "minute", "second", "day", "week", "month", "year", "dollar", "euro", "cent",
+        "degree",
     )
-    for name in names.split()
-}
+)  # fmt: skip
+_MONTH_NAMES = (
+    ("january", "jan"), ("february", "feb"), ("march", "mar"), ("april", "apr"), ("may",), ("june", "jun"),
+    ("july", "jul"), ("august", "aug"), ("september", "sep", "sept"), ("october", "oct"), ("november", "nov"),
+    ("december", "dec"),
+)  # fmt: skip
+_MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, start=1) for name in names}
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DAY_FIRST = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_MONTH})\.?,? (\d{{4}})\b")
 _MONTH_FIRST = re.compile(rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})\b")
@@ -75,66 +60,12 @@ def tokens(text: str) -> list[str]:
     text = _DAY_FIRST.sub(lambda m: _iso(m[3], m[2], m[1]), text)
     text = _MONTH_FIRST.sub(lambda m: _iso(m[3], m[1], m[2]), text)
     words = [word.removesuffix("'s") for word in _WORD.findall(text)]
-    words = _spell_units(_digits(words))
+    words = _spell_units(digits(words))
     return [word for word in words if word not in _ARTICLES] or words
 
 
 def _iso(year: str, month: str, day: str) -> str:
     return f"{year}-{_MONTHS[month]:02d}-{int(day):02d}"
-
-
-def _digits(words: Sequence[str]) -> list[str]:
-    """Number words to digits: "twenty one" -> "21", "two hundred and five" -> "205", "3 million" -> "3000000"."""
-    out: list[str] = []
-    position = 0
-    while position < len(words):
-        value, length = _number_at(words, position)
-        if length:
-            out.append(value)
-            position += length
-        else:
-            out.append(_ORDINALS.get(words[position], words[position]))
-            position += 1
-    return out
-
-
-def _number_at(words: Sequence[str], start: int) -> tuple[str, int]:
-    """The number that starts at `start` and how many words it takes; length 0 where none does."""
-    if words[start] == "one" and _is_pronoun(words, start):
-        return "", 0
-    total, part, end, last = 0.0, 0.0, start, 0.0
-    while end < len(words):
-        word = words[end]
-        if word in _SMALL:
-            value = _SMALL[word]
-            # "twenty one" is one number, "two three" are two.
-            if end > start and not (last >= 20 and value < 10 and value) and last not in (100, 1000, 10**6, 10**9, 10**12):
-                break
-            part, last = part + value, value
-        elif end == start and re.fullmatch(r"\d+(?:\.\d+)?", word) and words[end + 1 : end + 2] != []:
-            if words[end + 1] not in _SCALES:
-                return "", 0
-            part = last = float(word)
-        elif word in _SCALES and end > start:
-            last = _SCALES[word]
-            if last == 100:
-                part *= 100
-            else:
-                total, part = total + part * last, 0.0
-        elif word == "and" and last in _SCALES.values() and words[end + 1 : end + 2] and words[end + 1] in _SMALL:
-            pass
-        else:
-            break
-        end += 1
-    if end == start:
-        return "", 0
-    value = total + part
-    return f"{value:.12g}" if value % 1 else str(int(value)), end - start
-
-
-def _is_pronoun(words: Sequence[str], at: int) -> bool:
-    before, after = words[at - 1 : at] if at else [], words[at + 1 : at + 2]
-    return bool(_PRONOUN_BEFORE.intersection(before) or _PRONOUN_AFTER.intersection(after))
 
 
 def _spell_units(words: Sequence[str]) -> list[str]:

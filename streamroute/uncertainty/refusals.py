@@ -10,8 +10,8 @@ from streamroute.uncertainty.sequential import Stance
 __all__ = ("is_refusing", "stance")
 
 _CANNOT = (
-    r"(?:can\s?not|can't|could not|couldn't|won't|will not|(?:am|'m|are|is) (?:unable|not able)|not (?:allowed|permitted)"
-    r"|unable|do not|don't|does not|doesn't|must|have to|had to|prefer not)"
+    r"(?:can\s?not|can't|could not|couldn't|won't|will not|(?:am|'m|are|is) (?:unable|not able)"
+    r"|not (?:allowed|permitted)|unable|do not|don't|does not|doesn't|must|have to|had to|prefer not)"
 )
 _BAD = "illegal|unethical|harmful|dangerous|inappropriate|immoral|not appropriate|offensive|explicit"
 _RULES = "polic|guideline|programming|principle|rules|terms"
@@ -31,7 +31,8 @@ _ANSWERS = (
 _IGNORANT = re.compile(
     r"\b(?:do not|don't|doesn't|does not|did not|didn't) (?:\w+ )?(?:know|recall|remember|recognize|understand)\b"
     rf"|\b(?:do not|don't|doesn't|does not) (?:currently )?(?:have|possess)\b[^.]{{0,60}}\b(?:{_KNOWN})\b"
-    rf"|\b(?:no|not enough|insufficient|without|lack\w*|need|require|provide|missing|unclear)\b[^.]{{0,40}}\b(?:{_NEEDED})\b"
+    rf"|\b(?:no|not enough|insufficient|without|lack\w*|need|require|provide|missing|unclear)\b[^.]{{0,40}}"
+    rf"\b(?:{_NEEDED})\b"
     r"|\b(?:real-?time|up-?to-?date|current) (?:information|data|updates|events)\b[^.]{0,40}$"
     r"|\b(?:not|n't|un)\s?(?:sure|certain|clear|aware|familiar|known|specified)\b"
     r"|\b(?:is|are|was|'m|am) (?:unknown|unclear|unsure|uncertain|unaware|unfamiliar)\b"
@@ -58,8 +59,8 @@ _FURTHER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _OFFER = re.compile(
-    r"\b(?:please|feel free|let me know|happy to|glad to|you (?:can|could|may|might|should|would)|i'd|i'm here|i'll|if you"
-    r"|i (?:can|could|would|recommend|suggest|hope|apologi[sz]e)|could you|can you|would you|sorry|instead|is there"
+    r"\b(?:please|feel free|let me know|happy to|glad to|you (?:can|could|may|might|should|would)|i'd|i'm here|i'll"
+    r"|if you|i (?:can|could|would|recommend|suggest|hope|apologi[sz]e)|could you|can you|would you|sorry|instead|is there"
     r"|it(?:'s| is) (?:best|important|recommended|possible|always|not possible|likely)|for (?:more|the most|accurate)"
     r"|consult|check|contact|reach out|provide)\b",
     re.IGNORECASE,
