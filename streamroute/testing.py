@@ -213,8 +213,8 @@ def _same_text(a: str, b: str) -> bool:
 class ScriptedScorer:
     """A judge that takes `delay` seconds and compares texts with `same` (equality up to case and outer space).
 
-    Its score is the share of the probes that are not the `same` as the answer, certified by what the missing probes can
-    still change. `error` is raised instead, when set. `calls` counts evaluations.
+    Its score is the share of the probes that are not the `same` as the answer up to its last full stop, certified by
+    what the missing probes can still change. `error` is raised instead, when set. `calls` counts evaluations.
     """
 
     delay: float = 0.01
@@ -235,17 +235,17 @@ class ScriptedScorer:
         texts = [sample.text for sample in samples]
         clusters: list[str] = []
         assignment = [self._cluster(text, clusters) for text in texts]
-        own = self._cluster(answer, clusters) if answer_finished else None
-        different = sum(cluster != own for cluster in assignment) if answer_finished else len(texts)
+        spoken = answer if answer_finished else answer[: answer.rfind(".") + 1]
+        own = self._cluster(spoken, clusters) if spoken else None
+        different = sum(cluster != own for cluster in assignment)
         total = max(expected, 1)
-        low = different / total if answer_finished else 0.0
         sizes = [assignment.count(c) + (c == own) for c in range(len(clusters))]
         return Evidence(
             samples=len(texts),
             expected=expected,
             score=different / max(len(texts), 1),
-            low=low,
-            high=(different + expected - len(texts)) / total if answer_finished else 1.0,
+            low=different / total if spoken else 0.0,
+            high=(different + expected - len(texts)) / total if spoken else 1.0,
             sizes=tuple(sizes),
             assignment=tuple(assignment),
             answer_cluster=own,

@@ -96,6 +96,7 @@ class Driver:
         self._send_event, self._events = anyio.create_memory_object_stream[Event](16)
         self._send_item, self.items = anyio.create_memory_object_stream[Item](math.inf)
         self._gate = Gate(high_water)
+        self._torn = False  # the core was interrupted in mid-decision: it must not be asked again
         self.route = self._meter.route
 
     def taken(self) -> None:
@@ -115,7 +116,7 @@ class Driver:
                             event = await self._events.receive()
                     group.cancel_scope.cancel("route over")
             finally:
-                if not self._cascade.over:
+                if not (self._cascade.over or self._torn):
                     self._step(ReaderLeft(), None)
                 self._meter.settle(self._now())
 
@@ -128,7 +129,8 @@ class Driver:
         try:
             self._turn(event, group, now)
         except Exception as error:  # a user's policy or observer: the reader is told, the driver's group is not torn
-            self._send_item.send_nowait(RouteError([(type(event).__name__, error)], shown=self._meter.shown))
+            self._torn = True
+            self._send_item.send_nowait(RouteError([("router", error)], shown=self._meter.shown))
             return True
         return self._cascade.over
 

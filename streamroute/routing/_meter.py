@@ -108,6 +108,8 @@ class Meter:
 
     def settle(self, now: float) -> None:
         """The route is over, however it ended."""
+        for leg in self._legs:
+            self.leg_cancelled(leg, "route over", now)
         self.route.answer = "".join(self._answer)
         if self.route.timings.finished is None:
             self.route.timings.finished = now

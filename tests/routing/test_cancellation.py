@@ -1,0 +1,83 @@
+"""The cancellation sweep: a route cut at every 10 ms of its life leaves no request running, in every release mode."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import anyio
+import pytest
+
+from streamroute.core.types import Release
+from streamroute.routing.router import ProbePlan
+from streamroute.routing.stream import LegState, Route
+from streamroute.testing import CallState, Script, ScriptedScorer, ScriptedUpstream, run_virtual
+from tests.routing.support import ASK, cheap, large, router
+
+LIFE = 1.0  # seconds; every scenario below is over by then
+DIFFER = [Script.of(text, first=0.15) for text in ("It is Oslo.", "It is Bern.", "It is Riga.")]
+AGREE = [Script.of("It is Rome.", first=0.2)] * 3
+SCENARIOS: dict[str, dict[str, Any]] = {
+    "kept": {"probes": AGREE},
+    "escalated": {"probes": DIFFER},
+    "escalated from one request for all probes": {"probes": DIFFER, "supports_n": True},
+    "cheap leg fails": {"answer": Script.failing(after=0.12, text="It"), "probes": AGREE},
+}
+
+
+async def cut(moment: float, *, release: Release, hedge: float | None, scenario: str) -> list[ScriptedUpstream]:
+    """Run a route and take its reader away at `moment`."""
+    small = cheap(**SCENARIOS[scenario])
+    models = [small, large("It is Canberra. And more of it.")]
+    made = router(*models, release=release, hedge_after=hedge, scorer=ScriptedScorer(delay=0.03))
+    route: Route | None = None
+
+    async def read() -> None:
+        nonlocal route
+        async with made.stream(ASK) as stream:
+            route = stream.route
+            async for _ in stream:
+                pass
+
+    async with made:
+        reader = asyncio.create_task(read())
+        await anyio.sleep(moment)
+        reader.cancel()
+        left = anyio.current_time()
+        await asyncio.wait([reader])
+        assert anyio.current_time() == left, "leaving takes no time"
+        assert len(asyncio.all_tasks()) == 1, "a task outlives its route"
+    for model in models:
+        assert model.running == 0
+        assert all(call.ended is not None and call.ended <= left for call in model.calls)
+    if route is not None:
+        assert all(record.state is not LegState.RUNNING and record.ended is not None for record in route.legs)
+        assert len(route.legs) == sum(call.request.n for model in models for call in model.calls)
+    return models
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("hedge", [None, 0.05])
+@pytest.mark.parametrize("release", list(Release))
+def test_a_cut_at_any_moment_leaves_nothing_running(release: Release, hedge: float | None, scenario: str) -> None:
+    seen: set[CallState] = set()
+    for step in range(int(LIFE * 100)):
+        models = run_virtual(partial(cut, step / 100 + 0.001, release=release, hedge=hedge, scenario=scenario))
+        seen |= {call.state for model in models for call in model.calls}
+    assert {CallState.CLOSED, CallState.FINISHED} <= seen, "the sweep met no request under way, or none that ended"
+
+
+def test_a_verdict_closes_the_losers_at_the_same_moment() -> None:
+    small = cheap(Script.of("It is Rome. " * 50), ["A.", "B.", "C."])
+    made = router(small, large(), probes=ProbePlan(count=3))
+
+    async def main() -> Route:
+        async with made, made.stream(ASK) as stream:
+            async for _ in stream:
+                pass
+            return stream.route
+
+    route = run_virtual(main)
+    assert small.calls[0].state is CallState.CLOSED
+    assert small.calls[0].ended == route.timings.decided
