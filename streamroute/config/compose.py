@@ -8,6 +8,8 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
 from streamroute.core.policy import Threshold
@@ -16,6 +18,9 @@ from streamroute.errors import ConfigError
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.uncertainty.base import Scorer
 from streamroute.upstreams.base import ChatRequest, Upstream
+
+if TYPE_CHECKING:
+    from streamroute.upstreams.local import LocalUpstream
 
 __all__ = ("ServedRoute", "compose")
 
@@ -42,10 +47,14 @@ async def compose(
     async with AsyncExitStack() as stack:
         if scorer is None and any(_judges(route) for route in chosen):
             scorer = await _bundled_judge(stack, most_probes=max(route.probes.count for route in chosen))
+        judged = {tier for route in chosen if _judges(route) for tier in route.tiers[:-1]}
         upstreams: dict[str, _Shared] = {}
         for name in dict.fromkeys(tier for route in chosen for tier in route.tiers):
-            upstream = await _open(settings.upstream(name))
+            upstream = _upstream(settings.upstream(name))
             stack.push_async_callback(upstream.aclose)
+            if isinstance(settings.upstream(name), LocalSettings):
+                # Loaded now: a missing file is a reason not to start, and no request should wait for it.
+                await cast("LocalUpstream", upstream).start(probes=name in judged)
             upstreams[name] = _Shared(upstream)
         served = {}
         for route in chosen:
@@ -73,17 +82,9 @@ class _Shared:
         pass
 
 
-async def _open(settings: UpstreamSettings) -> Upstream:
+def _upstream(settings: UpstreamSettings) -> Upstream:
     if isinstance(settings, LocalSettings):
-        from streamroute.upstreams.local import LocalUpstream
-
-        # Opening maps and warms a model, which takes a while.
-        return await asyncio.to_thread(
-            LocalUpstream.from_manifest,
-            settings.model or settings.file or "",
-            name=settings.name,
-            threads=settings.threads,
-        )
+        return _local(settings)
     from streamroute.upstreams.openai import OpenAIUpstream, Timeouts
 
     api_key = None
@@ -103,6 +104,19 @@ async def _open(settings: UpstreamSettings) -> Upstream:
         timeouts=Timeouts(
             connect=timeouts.connect, first=timeouts.first, between=timeouts.between, total=timeouts.total
         ),
+    )
+
+
+def _local(settings: LocalSettings) -> LocalUpstream:
+    from streamroute.models.store import path_of
+    from streamroute.upstreams.local import LocalUpstream
+
+    more: dict[str, Any] = {} if settings.context is None else {"context": settings.context}
+    if settings.model is not None:
+        return LocalUpstream.from_manifest(settings.model, name=settings.name, threads=settings.threads, **more)
+    file = Path(settings.file or "")
+    return LocalUpstream(
+        lambda: path_of(str(file)), name=settings.name, model=file.name, threads=settings.threads, **more
     )
 
 

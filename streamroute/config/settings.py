@@ -82,11 +82,15 @@ class OpenAISettings(_Tier, frozen=True, kw_only=True, tag_field="kind", tag="op
 
 
 class LocalSettings(_Tier, frozen=True, kw_only=True, tag_field="kind", tag="local"):
-    """A model in this process: `model` is a name that `streamroute models list` knows, `file` a GGUF file."""
+    """A model in this process: `model` is a name that `streamroute models list` knows, `file` a GGUF file.
+
+    `context` is how many tokens all requests that run at once may hold.
+    """
 
     model: str | None = None
     file: str | None = None
     threads: Count | None = None
+    context: Count | None = None
 
 
 UpstreamSettings = OpenAISettings | LocalSettings

@@ -109,16 +109,20 @@ class StreamedReply:
     def _say(self, delta: Delta) -> None:
         """A finish reason is kept to the end: what is shown before the verdict may not be the end of the answer."""
         self._has_content = True
-        if delta.index not in self._opened:
-            self._opened.add(delta.index)
-            self._waiting.append(self._encoder.opening(delta.index))
+        self._open(delta.index)
         if delta.finish_reason is not None:
             self._reasons[delta.index] = delta.finish_reason
             delta = dataclasses.replace(delta, finish_reason=None)
         if delta.has_content or delta.logprobs:
             self._waiting.append(self._encoder.delta(delta))
 
+    def _open(self, index: int) -> None:
+        if index not in self._opened:
+            self._opened.add(index)
+            self._waiting.append(self._encoder.opening(index))
+
     def _note(self, event: str, **fields: Any) -> None:
+        self._open(0)
         self._waiting.append(self._encoder.note({"event": event, **fields}))
 
     def _name(self, tier: int) -> str:
@@ -129,9 +133,8 @@ class StreamedReply:
     async def _finish(self) -> web.StreamResponse:
         route, exchange = self._stream.route, self._exchange
         self._has_content = True
-        for index in sorted(self._opened | {0}):
-            if index not in self._opened:
-                self._waiting.append(self._encoder.opening(index))
+        self._open(0)
+        for index in sorted(self._opened):
             reason = self._reasons.get(index) or route.finish_reason or "stop"
             self._waiting.append(self._encoder.delta(Delta(index=index, finish_reason=reason)))
         if exchange.asked.include_usage:
