@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from streamroute.wire.openai import decode_error_message
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"error": {"message": "bad key"}}', "bad key"),
+        (b'{"error": "bad key"}', "bad key"),
+        (b'{"object": "error", "message": "bad key"}', "bad key"),
+        (b'{"detail": "Not Found"}', "Not Found"),
+        (b'{"detail": [{"msg": "field required"}]}', '[{"msg": "field required"}]'),
+        (b'{"error": {"message": null, "type": "server_error"}}', "server_error"),
+        (b'{"hello": 1}', ""),
+        (b"upstream\n  connect error", "upstream connect error"),
+        (b"<html><h1>502</h1></html>", ""),
+        (b"\x00\x01", ""),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"[]", "[]"),
+        (b"", ""),
+    ],
+)
+def test_the_message_is_found_in_every_shape(body: bytes, message: str) -> None:
+    assert decode_error_message(body) == message
+
+
+def test_a_message_is_bounded() -> None:
+    message = decode_error_message(b'{"error": "' + b"x" * 10_000 + b'"}')
+    assert len(message) == 500
+    assert message.endswith("…")
