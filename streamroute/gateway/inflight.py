@@ -36,14 +36,16 @@ class InFlight:
         """Wait `seconds` for the running requests to end, then cancel those that have not. Returns their number."""
         self.draining = True
         with anyio.move_on_after(seconds):
-            await self._empty()
+            await self.empty()
         late = len(self._scopes)
         for scope in tuple(self._scopes):
             scope.cancel("shutdown")
-        await self._empty()
+        await self.empty()
         return late
 
-    async def _empty(self) -> None:
+    async def empty(self) -> None:
+        """Until no request is being answered."""
         while self._scopes:
-            self._left = anyio.Event()
+            if self._left is None or self._left.is_set():
+                self._left = anyio.Event()
             await self._left.wait()
