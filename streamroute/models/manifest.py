@@ -110,10 +110,11 @@ def parse_manifest(text: str) -> Manifest:
 
 def _entry(table: Mapping[str, Any]) -> ModelEntry:
     where = f"model manifest: {table.get('name', 'a model without name')}"
-    sources = tuple(_source(source, where, table) for source in table.get("sources", ()))
+    size = table.get("bytes")
+    if not isinstance(size, int) or size <= 0:
+        raise ConfigError(f"{where}: bytes: expected a positive number, got {size!r}")
+    sources = tuple(_source(source, where, size) for source in table.get("sources", ()))
     entry = _build(ModelEntry, {**table, "sources": sources}, where)
-    if entry.bytes <= 0:
-        raise ConfigError(f"{where}: bytes: expected a positive number, got {entry.bytes}")
     if len(entry.sha256) != 64 or not _HEX.issuperset(entry.sha256):
         raise ConfigError(f"{where}: sha256: expected 64 lower-case hex digits")
     if "/" in entry.file or entry.file in ("", ".", ".."):
@@ -121,14 +122,14 @@ def _entry(table: Mapping[str, Any]) -> ModelEntry:
     return entry
 
 
-def _source(table: Mapping[str, Any], where: str, model: Mapping[str, Any]) -> Source:
+def _source(table: Mapping[str, Any], where: str, size: int) -> Source:
     fields = {key: value for key, value in table.items() if key != "kind"}
     match table.get("kind"):
         case "hub":
             return _build(HubSource, fields, f"{where}: hub source")
         case "wheels":
-            source = _build(WheelSource, {"part_bytes": model.get("bytes", 0), **fields}, f"{where}: wheels source")
-            if not 0 < model.get("bytes", 0) - (source.parts - 1) * source.part_bytes <= source.part_bytes:
+            source = _build(WheelSource, {"part_bytes": size, **fields}, f"{where}: wheels source")
+            if not 0 < size - (source.parts - 1) * source.part_bytes <= source.part_bytes:
                 raise ConfigError(f"{where}: {source.parts} parts of {source.part_bytes} bytes do not make the file")
             return source
         case other:

@@ -44,7 +44,7 @@ class LocalUpstream:
         context: int = 4096,
         slots: int = 4,
         probe_slots: int = 8,
-        probe_niceness: int = 5,
+        probe_niceness: int = 10,
         grace: float = 0.25,
         load: Callable[[EngineSettings], ChatServer] = load_server,
     ) -> None:

@@ -29,7 +29,7 @@ class EngineSettings:
 
     `threads` compute at a time. `slots` requests run at once, `context` tokens are shared by all of them. `batch`
     tokens of a prompt are read between two chances to stop. `niceness` is what its threads add to the process's own
-    (0 to 19, Linux only): 5 leaves them a third of a normal thread's claim to a core that both want.
+    (0 to 19, Linux only): 10 leaves them a tenth of a normal thread's claim to a core that both want.
     """
 
     path: Path
