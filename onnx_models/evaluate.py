@@ -1,6 +1,7 @@
 """How good is the shipped judge? Prints one JSON object.
 
-    python onnx_models/evaluate.py --nli test.jsonl.xz --pairs qa_equivalence_dev.jsonl.xz [--checkpoint final.pt --base DIR]
+    python onnx_models/evaluate.py --nli test.jsonl.xz --pairs qa_equivalence_dev.jsonl.xz
+                                   [--checkpoint final.pt --base DIR]
 
 `--nli`: rows {"premise", "hypothesis", "label"[, "source"]} -> accuracy, overall, by source and by label.
 `--pairs`: rows {"question", "a", "b", "equivalent"} -> AUROC of the mean entailment of both directions, the accuracy
@@ -33,8 +34,7 @@ Predict = Callable[[Sequence[tuple[str, str]]], npt.NDArray[np.float64]]
 
 
 def rows(path: Path, limit: int | None) -> list[dict[str, Any]]:
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-    with opened as file:
+    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
         return [json.loads(line) for line in itertools.islice(file, limit)]
 
 

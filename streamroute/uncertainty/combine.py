@@ -101,7 +101,8 @@ def final_score(seen: Observed) -> float:
         largest = max(range(len(groups)), key=lambda i: groups[i].probes)
         groups = tuple(group._replace(answer=i == largest) for i, group in enumerate(groups))
     contradiction = sum(seen.contradictions) / len(seen.contradictions) if seen.contradictions else 0.0
-    return _score(groups, seen, contradiction, normalised_snne(seen.similarity), identical=seen.identical)
+    identical = seen.identical and seen.probes > 0  # an answer alone is like no other
+    return _score(groups, seen, contradiction, normalised_snne(seen.similarity), identical=identical)
 
 
 def certified_interval(seen: Observed, remaining: int) -> tuple[float, float]:

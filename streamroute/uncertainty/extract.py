@@ -114,9 +114,10 @@ def _marked(text: str, *, finished: bool) -> Answer | None:
     for found in (hashes[-1][1] if hashes else None, finals[-1]["value"] if finals else None):
         if found is None:
             continue
+        first, *more = _THEN_SOMETHING_ELSE.split(found.strip(), maxsplit=1)
         # A growing text may still be in the middle of its answer.
-        ended = finished or not text.endswith(found) or re.search(r"[^\d\s][.!]\**$", found)
-        cut = _THEN_SOMETHING_ELSE.split(found.strip(), maxsplit=1)[0].strip(" *_`\"'$.:")
+        ended = finished or not text.endswith(found) or any(more) or re.search(r"[^\d\s][.!]\**$", found)
+        cut = first.strip(" *_`\"'$.:")
         if ended and cut:
             return _typed(cut)
     return None

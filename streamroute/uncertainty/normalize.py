@@ -42,7 +42,7 @@ _QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": 
 
 
 def normalize(text: str) -> str:
-    """The canonical spelling of `text`: two texts with equal canonical spelling say the same. Idempotent."""
+    """The canonical spelling of `text`: two texts with equal canonical spelling say the same."""
     return " ".join(tokens(text))
 
 

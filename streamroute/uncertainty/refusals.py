@@ -59,8 +59,9 @@ _FURTHER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _OFFER = re.compile(
-    r"\b(?:please|feel free|let me know|happy to|glad to|you (?:can|could|may|might|should|would)|i'd|i'm here|i'll"
-    r"|if you|i (?:can|could|would|recommend|suggest|hope|apologi[sz]e)|could you|can you|would you|sorry|instead|is there"
+    r"\b(?:please|feel free|let me know|happy to|glad to|you (?:can|could|may|might|should|would)|i'd|i'll"
+    r"|i'm here|if you"
+    r"|i (?:can|could|would|recommend|suggest|hope|apologi[sz]e)|could you|can you|would you|sorry|instead|is there"
     r"|it(?:'s| is) (?:best|important|recommended|possible|always|not possible|likely)|for (?:more|the most|accurate)"
     r"|consult|check|contact|reach out|provide)\b",
     re.IGNORECASE,
