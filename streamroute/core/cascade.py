@@ -259,7 +259,6 @@ class Cascade:
             self._move(Cause.HEDGE_STARTED)
             self._start_answer(self._better_tier(), out)
         if self._judgement.decide_by is not None and now >= self._judgement.decide_by:
-            self._judgement.decide_by = None
             self._decide(Verdict(self.plan.on_timeout, "deadline"), now, out)
 
     # -- weighing the evidence ----------------------------------------------------------------------------------------
