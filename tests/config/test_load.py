@@ -13,6 +13,7 @@ from streamroute.config.load import embedded, load, loads
 from streamroute.config.settings import LocalSettings, OpenAISettings, RouteSettings, ServerSettings
 from streamroute.core.types import Release
 from streamroute.errors import ConfigError
+from streamroute.models.manifest import load_manifest
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "gateway.toml"
 
@@ -63,7 +64,9 @@ def test_without_a_configuration_two_local_tiers_are_served_as_streamroute() -> 
     settings = embedded()
     assert [route.name for route in settings.routes] == ["streamroute"]
     assert [upstream.name for upstream in settings.upstreams] == list(settings.routes[0].tiers)
-    assert all(isinstance(upstream, LocalSettings) and upstream.system for upstream in settings.upstreams)
+    assert all(
+        isinstance(upstream, LocalSettings) and upstream.model in load_manifest() for upstream in settings.upstreams
+    )
 
 
 def test_values_are_read() -> None:

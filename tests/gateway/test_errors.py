@@ -179,7 +179,7 @@ def test_a_retracted_answer_whose_successor_fails_is_shown_again_and_committed()
 def test_an_unexpected_error_says_nothing_of_itself_but_to_the_log() -> None:
     class Broken(ScriptedUpstream):
         @property
-        def supports_n(self) -> bool:  # type: ignore[override]
+        def supports_n(self) -> bool:
             raise RuntimeError("secret detail")
 
         @supports_n.setter

@@ -1,0 +1,105 @@
+"""Settings become routers that share what they have in common and close what was opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamroute.config.compose import compose
+from streamroute.config.load import loads
+from streamroute.core.policy import Threshold
+from streamroute.core.types import Decision, Release
+from streamroute.errors import ConfigError, ModelFileError
+from streamroute.testing import ScriptedScorer
+
+MODELS = """
+[[upstream]]
+name = "cheap"
+kind = "openai"
+base_url = "http://127.0.0.1:1/v1"
+model = "small"
+system = "Be brief."
+params = { seed = 1 }
+price = { prompt = 1.0, completion = 2.0 }
+
+[[upstream]]
+name = "large"
+kind = "openai"
+base_url = "http://127.0.0.1:1/v1"
+model = "big"
+supports_n = true
+"""
+ROUTE = """
+[[route]]
+name = "auto"
+tiers = ["cheap", "large"]
+release = "append"
+threshold = 0.25
+decision_deadline = inf
+on_timeout = "escalate"
+hedge_after = 0.5
+probes = { count = 4, wave = 2, after = "first_token", max_tokens = 7, temperature = 0.5, params = { top_p = 0.9 } }
+"""
+
+
+async def test_every_setting_of_a_route_reaches_its_router() -> None:
+    async with compose(loads(MODELS + ROUTE), scorer=ScriptedScorer()) as routes:
+        plan = routes["auto"].router.plan
+        assert plan.policy == Threshold(0.25)
+        assert plan.release is Release.APPEND
+        assert plan.decision_deadline is None
+        assert plan.on_timeout is Decision.ESCALATE
+        assert plan.on_uncertain is Decision.ACCEPT
+        assert plan.hedge_after == 0.5
+        cheap, large = routes["auto"].router.tiers
+        assert (cheap.label, cheap.upstream.model, cheap.system, cheap.params) == (
+            "cheap",
+            "small",
+            "Be brief.",
+            {"seed": 1},
+        )
+        assert (cheap.price.prompt, cheap.price.completion) == (1.0, 2.0)
+        assert cheap.probes is not None
+        assert (cheap.probes.count, cheap.probes.wave, cheap.probes.after) == (4, 2, "first_token")
+        assert (cheap.probes.max_tokens, cheap.probes.temperature) == (7, 0.5)
+        assert cheap.probes.params == {"top_p": 0.9}
+        assert large.probes is None
+        assert large.upstream.supports_n
+
+
+async def test_routes_share_their_upstreams() -> None:
+    second = '[[route]]\nname = "other"\ntiers = ["large", "cheap"]\n'
+    async with compose(loads(MODELS + ROUTE + second), scorer=ScriptedScorer()) as routes:
+        first, other = routes["auto"].router, routes["other"].router
+        assert first.tiers[0].upstream is other.tiers[1].upstream
+        assert first.tiers[1].upstream is other.tiers[0].upstream
+
+
+async def test_only_the_chosen_routes_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MISSING_KEY", raising=False)
+    locked = MODELS.replace('model = "big"', 'model = "big"\napi_key_env = "MISSING_KEY"')
+    alone = '[[route]]\nname = "alone"\ntiers = ["cheap"]\n'
+    settings = loads(locked + ROUTE + alone)
+    async with compose(settings, routes=["alone"]) as routes:  # one tier: nothing to judge, so no judge is loaded
+        assert list(routes) == ["alone"]
+    with pytest.raises(
+        ConfigError, match="upstream large: api_key_env: the environment variable MISSING_KEY is not set"
+    ):
+        async with compose(settings, scorer=ScriptedScorer()):
+            pass
+
+
+async def test_a_local_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.gguf"
+    text = f'[[upstream]]\nname = "own"\nkind = "local"\nfile = "{missing}"\n[[route]]\nname = "r"\ntiers = ["own"]\n'
+    with pytest.raises(ModelFileError, match=r"missing\.gguf"):
+        async with compose(loads(text)):
+            pass
+
+
+async def test_a_manifest_name_that_is_not_there_is_named() -> None:
+    text = '[[upstream]]\nname = "own"\nkind = "local"\nmodel = "gpt-9"\n[[route]]\nname = "r"\ntiers = ["own"]\n'
+    with pytest.raises(ConfigError, match="gpt-9"):
+        async with compose(loads(text)):
+            pass
