@@ -1,0 +1,60 @@
+# Everything from a fresh clone: `make demo`, `make test`. Needs python3 >= 3.11 with venv, and the package index.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types unit core bench clean
+
+help:
+	@echo "make demo    set up, fetch the two small models, answer the demo's questions and compare"
+	@echo "make test    set up and run every check: style, types, layers, tests, branch coverage of the core"
+	@echo "make bench   set up and run the benchmarks"
+	@echo "make clean   remove the environment and caches (model files stay where they are)"
+
+demo: $(VENV)/.installed
+	$(BIN)/streamroute demo
+
+test: lint types core unit
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+# The core is covered by its own tests alone, every branch of it. By path: by name, the package would be imported twice.
+core: $(VENV)/.installed-dev
+	$(BIN)/pytest tests/core --cov=streamroute/core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+# Real models want the machine for themselves, so they come last and one at a time.
+unit: $(VENV)/.installed-dev
+	$(BIN)/pytest --ignore=tests/core -n 2 -m "not local_models"
+	$(BIN)/pytest --ignore=tests/core -m local_models
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "streamroute needs Python 3.11 or newer; $(PYTHON) is older (set PYTHON=...)" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Editable installs: a change of the sources needs no new one, a change of the requirements does.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.created
+	@echo "installing streamroute into $(VENV)"
+	$(PIP) --editable '.[local]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.created
+	@echo "installing streamroute and its development tools into $(VENV)"
+	$(PIP) --editable '.[local,dev]'
+	@touch $@ $(VENV)/.installed
