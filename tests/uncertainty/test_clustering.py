@@ -55,9 +55,7 @@ def test_the_published_rules_differ_where_they_should(
     assert rule.holds(ENTAILS, CONTRADICTS, 0.5) is vetoed
 
 
-SIMPLEX = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(
-    lambda uv: Relation(min(uv), max(uv) - min(uv), 1 - max(uv))
-)
+SIMPLEX = st.tuples(st.floats(0, 1), st.floats(0, 1)).map(lambda uv: Relation(min(uv), max(uv) - min(uv), 1 - max(uv)))
 
 
 @given(st.sampled_from(list(Rule)), SIMPLEX, SIMPLEX, st.floats(0.05, 0.95))

@@ -16,8 +16,8 @@ from streamroute.uncertainty.sequential import Group, Stance
 
 UNIT = st.floats(0, 1)
 FEATURES = st.builds(
-    Features, disagreement=UNIT, contradiction=UNIT, entropy=UNIT, snne=UNIT, identical=st.booleans(), minority=st.booleans(),
-    doubt=st.none() | UNIT,
+    Features, disagreement=UNIT, contradiction=UNIT, entropy=UNIT, snne=UNIT, identical=st.booleans(),
+    minority=st.booleans(), doubt=st.none() | UNIT,
 )  # fmt: skip
 
 
@@ -65,7 +65,10 @@ def observed(*groups: Group, texts: int) -> Observed:
 
 def test_unanimous_policy_refusals_are_kept_whatever_they_say() -> None:
     assert final_score(observed(Group(5, answer=True, stance=Stance.POLICY), texts=6)) == 0
-    assert final_score(observed(Group(0, answer=True, stance=Stance.POLICY), Group(5, stance=Stance.IGNORANCE), texts=6)) == 0
+    assert (
+        final_score(observed(Group(0, answer=True, stance=Stance.POLICY), Group(5, stance=Stance.IGNORANCE), texts=6))
+        == 0
+    )
 
 
 def test_a_refusal_beside_answers_is_a_disagreement() -> None:

@@ -79,5 +79,8 @@ def test_a_disclaimer_is_judged_once_the_answer_behind_it_is_finished() -> None:
 
 @given(st.text(max_size=80), st.text(max_size=40), st.booleans())
 def test_every_text_has_a_gist(text: str, question: str, truncated: bool) -> None:
-    assert gist(text, question, truncated=truncated).claim.split() == gist(text, question, truncated=truncated).claim.split()
+    assert (
+        gist(text, question, truncated=truncated).claim.split()
+        == gist(text, question, truncated=truncated).claim.split()
+    )
     gist_of_growing(text, question)

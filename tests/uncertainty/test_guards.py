@@ -71,7 +71,9 @@ def test_a_model_must_be_asked(a: str, b: str, question: str) -> None:
     assert settled(a, b, question) is None
 
 
-SAYINGS = st.sampled_from(["Paris", "It is Paris", "not Paris", "5", "6", "The answer is 5", "I don't know", "", "Yes", "No"])
+SAYINGS = st.sampled_from(
+    ["Paris", "It is Paris", "not Paris", "5", "6", "The answer is 5", "I don't know", "", "Yes", "No"]
+)
 
 
 @given(SAYINGS, SAYINGS, st.sampled_from(["", "Is it Paris?", "What is 2 + 3?"]))

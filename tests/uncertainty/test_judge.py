@@ -15,8 +15,8 @@ UNKNOWING = "I don't know."
 
 
 async def judged(
-    answer: str, *samples: str, finished: bool = True, expected: int | None = None, question: str = "", sampled: bool = False,
-    model: EntailmentModel | None = None, finish_reason: str = "stop",
+    answer: str, *samples: str, finished: bool = True, expected: int | None = None, question: str = "",
+    sampled: bool = False, model: EntailmentModel | None = None, finish_reason: str = "stop",
 ) -> Evidence:  # fmt: skip
     scorer: Scorer = SemanticEntropy(model or Meanings(), sampled_answer=sampled)
     return await scorer.session(question).evaluate(
