@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 from aiohttp import web
 
+from streamroute.config.check import Severity, check
 from streamroute.config.compose import compose
 from streamroute.config.settings import ServerSettings, Settings
 from streamroute.errors import ConfigError
@@ -44,11 +45,16 @@ async def serve(
     """Serve until SIGTERM or SIGINT, then take no more, let what runs go on for `server.drain_seconds`, end the rest.
 
     `ready` is called with the address once it listens. Raises `ConfigError` or `ModelFileError` for settings that
-    cannot be served. A second signal does not wait.
+    cannot be served, or that `check` finds an error in. A second signal does not wait.
     """
     log = json_logger() if log is None else log
     stop = asyncio.Event()
     api_key = _api_key(settings.server)
+    for finding in await check(settings):
+        if finding.severity is Severity.ERROR:
+            raise ConfigError(f"{finding.subject}: {finding.message}")
+        if finding.severity is Severity.WARNING:
+            log.warning("configuration", subject=finding.subject, message=finding.message)
     async with compose(settings, scorer=scorer) as routes:
         app = create_app(routes, api_key=api_key, max_body_bytes=settings.server.max_body_bytes, log=log)
         async with listening(app, settings.server) as address:

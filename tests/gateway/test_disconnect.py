@@ -154,6 +154,26 @@ def test_a_client_that_leaves_while_the_judge_is_at_work_ends_the_route() -> Non
     virtually(main)
 
 
+def test_a_client_that_does_not_read_stops_the_model_and_still_gets_everything() -> None:
+    steps = 800
+    long = Reply([(0, "x" * 65536)] * steps)
+
+    async def main() -> None:
+        async with staged(ModelServer(long), ModelServer(WHOLE)) as stage:
+            client = await RawClient.asking(
+                stage.url, model="cheap", stream=True, messages=[{"role": "user", "content": "go on"}]
+            )
+            await asyncio.sleep(10)  # of virtual time: until every buffer on the way is full
+            (seen,) = stage.cheap.seen
+            assert seen.running
+            assert seen.steps_sent < steps
+            await client.until_said("[DONE]")
+            assert seen.steps_sent == steps
+            await client.leave(rudely=False)
+
+    virtually(main)
+
+
 async def test_a_thousand_clients_that_leave_in_every_phase_leave_nothing_behind() -> None:
     tasks, files = asyncio.all_tasks(), open_files()
     async with staged(ModelServer(WHOLE), ModelServer(WHOLE)) as stage:

@@ -119,6 +119,16 @@ async def test_a_key_that_is_not_in_the_environment_is_named(monkeypatch: pytest
         await serve(settings, log=RecordingLog(), scorer=ScriptedScorer())
 
 
+async def test_what_check_calls_an_error_is_not_served_and_a_warning_is_logged() -> None:
+    silly = CONFIG.format(cheap="http://h/v1", large="http://h/v1")
+    for name, price in (("small-1", 4.0), ("large-1", 5.0)):
+        silly = silly.replace(f'"{name}"', f'"{name}"\nprice = {{ completion = {price} }}')
+    log = RecordingLog()
+    with pytest.raises(ConfigError, match="route auto: at these prices"):
+        await serve(loads('[server]\nhost = "0.0.0.0"\n' + silly), log=log, scorer=ScriptedScorer())
+    assert [(line["event"], line["subject"]) for line in log.lines] == [("configuration", "server")]
+
+
 def test_run_serves_on_a_loop_of_its_own_until_it_is_told_to_stop() -> None:
     addresses: list[str] = []
 

@@ -116,7 +116,11 @@ class RawClient:
 
     async def until_said(self, text: str) -> None:
         """Until `text` has come over the wire."""
-        await self.reader.readuntil(text.encode())
+        tail = b""
+        while text.encode() not in tail:
+            read = await self.reader.read(65536)
+            assert read, "the connection ended first"
+            tail = tail[-len(text) :] + read
 
     async def leave(self, *, rudely: bool) -> None:
         """Close the connection, or reset it."""
