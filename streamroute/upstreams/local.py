@@ -94,6 +94,11 @@ class LocalUpstream:
             **settings,
         )
 
+    @property
+    def running(self) -> int:
+        """Requests that the model has not let go of yet, those that were left included."""
+        return self._answers.running + self._probes.running
+
     async def start(self, *, probes: bool = False) -> None:
         """Load the model now instead of at the first request, with `probes` the instance for probes too. Raises
         `ModelFileError` naming the file, `ConfigError` where xllamacpp is missing."""

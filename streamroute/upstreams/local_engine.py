@@ -28,22 +28,23 @@ class Engine:
         self.calls: set[Call] = set()
         self._load = load
         self._loading: asyncio.Future[ChatServer] | None = None
-        self._server: ChatServer | None = None
         self._closed = False
+
+    @property
+    def running(self) -> int:
+        """Requests that the model has not let go of."""
+        return sum(not call.over.done() for call in self.calls)
 
     async def server(self) -> ChatServer:
         if self._closed:
             raise UpstreamConnectError("is closed", upstream=self.name)
-        if self._server is None:
-            if self._loading is None or self._loading.get_loop() is not asyncio.get_running_loop():
-                self._loading = in_thread(self._load, name="streamroute-load")
-            loading = self._loading
-            try:
-                self._server = await asyncio.shield(loading)
-            finally:
-                if loading.done() and self._loading is loading:
-                    self._loading = None
-        return self._server
+        loading = self._loading
+        if loading is None or not _usable(loading):
+            loading = self._loading = in_thread(self._load, name="streamroute-load")
+        server = loading.result() if loading.done() else await asyncio.shield(loading)
+        if self._closed:
+            raise UpstreamConnectError("is closed", upstream=self.name)
+        return server
 
     async def call(self, body: dict[str, Any], places: int) -> Call:
         """Wait for room, then start a request; its places are given back when the model has let go of it."""
@@ -64,17 +65,25 @@ class Engine:
 
     async def aclose(self) -> None:
         self._closed = True
+        loading, self._loading = self._loading, None
         with anyio.CancelScope(shield=True):
-            if self._loading is not None:
-                await asyncio.wait([self._loading])
-                self._server = None if self._loading.exception() else self._loading.result()
+            if loading is not None and not loading.done():
+                await asyncio.wait([loading])
             for call in (running := list(self.calls)):
                 call.stop()
             if running:
                 await asyncio.wait([call.over for call in running])
-            if self._server is not None:
-                held, self._server, self._loading = [self._server], None, None
+            if loading is not None and loading.exception() is None:
+                held = [loading.result()]
+                del loading, running
                 await in_thread(held.clear, name="streamroute-unload")  # joins llama.cpp's threads
+
+
+def _usable(loading: asyncio.Future[ChatServer]) -> bool:
+    """Whether it holds a server, or will do so in this loop."""
+    if loading.done():
+        return loading.exception() is None
+    return loading.get_loop() is asyncio.get_running_loop()
 
 
 class Deltas:

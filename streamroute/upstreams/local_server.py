@@ -43,10 +43,6 @@ class EngineSettings:
 def load_server(settings: EngineSettings) -> ChatServer:
     """Open the file. Blocking; threads that the server starts inherit the niceness of the calling thread, which is
     therefore one of its own. Raises `ModelFileError` naming the file, `ConfigError` without xllamacpp."""
-    try:
-        import xllamacpp
-    except ImportError as error:
-        raise ConfigError(f"local models need the extra: pip install 'streamroute[local]' ({error})") from error
     path = settings.path
     try:
         with path.open("rb") as file:
@@ -55,6 +51,10 @@ def load_server(settings: EngineSettings) -> ChatServer:
         raise ModelFileError(f"{path}: {error.strerror or error}") from error
     if magic != b"GGUF":
         raise ModelFileError(f"{path}: not a GGUF file: it begins with {magic!r}")
+    try:
+        import xllamacpp
+    except ImportError as error:
+        raise ConfigError(f"local models need the extra: pip install 'streamroute[local]' ({error})") from error
     if settings.niceness and sys.platform == "linux":
         own = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, own, min(19, os.getpriority(os.PRIO_PROCESS, own) + settings.niceness))
