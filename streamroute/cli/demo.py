@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from streamroute.cli.baselines import Recordings, answer_alone, default_path, key_of
@@ -138,7 +138,8 @@ def _line(number: int, question: Question, route: Routed) -> Text:
 
 def _print_table(rows: Sequence[Row], console: Console) -> None:
     lines = compare(rows)
-    table = Table("", "right", "first kept token, mean", "large-model tokens", "small-model tokens", box=None)
+    table = Table(Column("", no_wrap=True), "right", "first kept token, mean", "large-model tokens", box=None)
+    table.add_column("small-model tokens")
     for line in lines:
         table.add_row(
             line.name,

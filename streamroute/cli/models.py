@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from streamroute.cli.compose import embedded_models
 from streamroute.models import fetch, store
@@ -44,7 +44,7 @@ def pull_all(names: Sequence[str], console: Console) -> None:
 
 
 def _list(console: Console) -> int:
-    table = Table("model", "size", "here", "licence", "what", box=None)
+    table = Table(Column("model", no_wrap=True), Column("size", no_wrap=True), "here", "licence", "what", box=None)
     for entry in load_manifest().values():
         state = {"ok": "yes", "missing": "no", "corrupted": "corrupted"}[store.status(entry).state]
         table.add_row(entry.name, f"{entry.bytes / 1e6:.0f} MB", state, entry.licence, entry.about)

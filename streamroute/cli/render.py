@@ -39,7 +39,7 @@ _PROBE_MARK = {
     ProbeState.CANCELLED: ("✕", "dim"),
     ProbeState.FAILED: ("!", "red"),
 }
-_BAR = 24
+_BAR = 16
 
 
 def screen(view: RouteView) -> RenderableType:
