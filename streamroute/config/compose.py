@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from streamroute.upstreams.local import LocalUpstream
 
 __all__ = ("ServedRoute", "compose")
+
+DEFAULT_MOST_PROBES = 8
+"""What the judge scales its entropy by (METHOD 2.2), unless a route draws more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,10 @@ async def compose(
     chosen = [route for route in settings.routes if routes is None or route.name in routes]
     async with AsyncExitStack() as stack:
         if scorer is None and any(_judges(route) for route in chosen):
-            scorer = await _bundled_judge(stack, most_probes=max(route.probes.count for route in chosen))
+            from streamroute.nli.judge import bundled_judge
+
+            most = max(DEFAULT_MOST_PROBES, *(route.probes.count for route in chosen))
+            scorer = await stack.enter_async_context(bundled_judge(most_probes=most))
         judged = {tier for route in chosen if _judges(route) for tier in route.tiers[:-1]}
         upstreams: dict[str, _Shared] = {}
         for name in dict.fromkeys(tier for route in chosen for tier in route.tiers):
@@ -118,15 +123,6 @@ def _local(settings: LocalSettings) -> LocalUpstream:
     return LocalUpstream(
         lambda: path_of(str(file)), name=settings.name, model=file.name, threads=settings.threads, **more
     )
-
-
-async def _bundled_judge(stack: AsyncExitStack, *, most_probes: int) -> Scorer:
-    from streamroute.nli.model import load_bundled
-    from streamroute.uncertainty.judge import SemanticEntropy
-
-    model = await asyncio.to_thread(load_bundled)
-    stack.push_async_callback(model.aclose)
-    return SemanticEntropy(model, most_probes=max(8, most_probes))
 
 
 def _judges(route: RouteSettings) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 
 from streamroute.errors import BadRequestError, RouteError, StreamrouteError
 from streamroute.wire.errors import WireError
@@ -80,6 +81,10 @@ def problem_of(error: Exception) -> Problem:
                 type="invalid_request_error",
                 code="body_too_large",
             )
+        case RequestPayloadError():
+            return Problem(
+                status=400, message="the body cannot be read", type="invalid_request_error", code="unreadable_body"
+            )
         case web.HTTPException():
             return _http(error)
         case _:
@@ -87,8 +92,13 @@ def problem_of(error: Exception) -> Problem:
 
 
 def _http(error: web.HTTPException) -> Problem:
-    """What aiohttp itself refuses: unknown paths and methods, bodies that cannot be read."""
-    codes = {404: "unknown_path", 405: "method_not_allowed"}
+    """What aiohttp itself refuses: unknown paths and methods."""
     headers = {name: value for name, value in error.headers.items() if name.lower() == "allow"}
     kind = "invalid_request_error" if error.status < 500 else "server_error"
-    return Problem(status=error.status, message=error.reason, type=kind, code=codes.get(error.status), headers=headers)
+    message, code = error.reason, None
+    if isinstance(error, web.HTTPNotFound):
+        message, code = "there is nothing at this path; there is /v1/chat/completions and /v1/models", "unknown_path"
+    elif isinstance(error, web.HTTPMethodNotAllowed):
+        message = f"{error.method} is not possible here, only {', '.join(sorted(error.allowed_methods))}"
+        code = "method_not_allowed"
+    return Problem(status=error.status, message=message, type=kind, code=code, headers=headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from streamroute.config.compose import compose
 from streamroute.config.load import loads
 from streamroute.core.policy import Threshold
-from streamroute.core.types import Decision, Release
+from streamroute.core.types import Decision, Release, Sample
 from streamroute.errors import ConfigError, ModelFileError
 from streamroute.testing import ScriptedScorer
+from streamroute.uncertainty.judge import SemanticEntropy
 
 MODELS = """
 [[upstream]]
@@ -88,6 +90,18 @@ async def test_only_the_chosen_routes_are_opened(monkeypatch: pytest.MonkeyPatch
     ):
         async with compose(settings, scorer=ScriptedScorer()):
             pass
+
+
+async def test_without_a_scorer_the_bundled_judge_is_loaded_once_and_closed() -> None:
+    threads = threading.active_count()
+    async with compose(loads(MODELS + ROUTE)) as routes:
+        scorer = routes["auto"].router._scorer
+        assert isinstance(scorer, SemanticEntropy)
+        evidence = await scorer.session("What is 2+2?").evaluate(
+            answer="4", answer_finished=True, samples=[Sample("four"), Sample("4")], expected=2
+        )
+        assert evidence.agreement == 1.0
+    assert threading.active_count() <= threads + 1  # asyncio's own pool keeps the thread that did the loading
 
 
 async def test_a_local_model_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -93,6 +93,15 @@ def test_a_body_over_the_limit_is_a_413() -> None:
     virtually(main)
 
 
+def test_a_body_that_cannot_be_unpacked_is_a_400() -> None:
+    async def main() -> None:
+        async with serving() as served:
+            reply = await served.post(b"no gzip", Content_Encoding="gzip")
+            assert (reply.status, reply.error["code"]) == (400, "unreadable_body")
+
+    virtually(main)
+
+
 def test_unknown_paths_and_methods_have_the_error_shape() -> None:
     async def main() -> None:
         async with serving() as served:
@@ -101,6 +110,7 @@ def test_unknown_paths_and_methods_have_the_error_shape() -> None:
             reply = await served.get("/v1/chat/completions")
             assert (reply.status, reply.error["code"]) == (405, "method_not_allowed")
             assert reply.headers["Allow"] == "POST"
+            assert reply.error["message"] == "GET is not possible here, only POST"
             assert reply.headers["x-request-id"]
 
     virtually(main)
