@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 from streamroute.core.types import Delta
@@ -38,14 +39,15 @@ class Source(Protocol):
 
 
 class AnswerStream:
-    """The deltas of one reply: the iterator of `Upstream.stream`."""
+    """The deltas of one reply: what `Upstream.stream` gives. `redact` takes our secrets out of what the peer says."""
 
-    __slots__ = ("_decoder", "_heard", "_over", "_pending", "_source", "_upstream")
+    __slots__ = ("_decoder", "_heard", "_over", "_pending", "_redact", "_source", "_upstream")
 
-    def __init__(self, source: Source, decoder: AnswerDecoder, *, upstream: str) -> None:
+    def __init__(self, source: Source, decoder: AnswerDecoder, *, upstream: str, redact: Callable[[str], str]) -> None:
         self._source = source
         self._decoder = decoder
         self._upstream = upstream
+        self._redact = redact
         self._pending: deque[Delta] = deque()
         self._heard = False
         self._over = False
@@ -88,7 +90,7 @@ class AnswerStream:
         try:
             self._pending.extend(self._decoder.eof())
         except WireError as error:
-            raise translated(error, upstream=self._upstream) from error
+            raise translated(error, self._redact(str(error)), upstream=self._upstream) from error
 
 
 _TRANSLATION: Final[tuple[tuple[type[WireError], type[UpstreamError]], ...]] = (
@@ -97,9 +99,9 @@ _TRANSLATION: Final[tuple[tuple[type[WireError], type[UpstreamError]], ...]] = (
 )
 
 
-def translated(error: WireError, *, upstream: str) -> UpstreamError:
-    """An error of the wire as an error of the leg."""
+def translated(error: WireError, message: str, *, upstream: str) -> UpstreamError:
+    """An error of the wire as an error of the leg, with this message."""
     if isinstance(error, ReportedError):
-        return UpstreamStatusError(str(error), upstream=upstream, status=200)
+        return UpstreamStatusError(message, upstream=upstream, status=200)
     kind = next(ours for theirs, ours in _TRANSLATION if isinstance(error, theirs))
-    return kind(str(error), upstream=upstream)
+    return kind(message, upstream=upstream)

@@ -137,7 +137,7 @@ class OpenAIUpstream:
             if response.status >= 300:
                 raise await self._refusal(response, body)
             decoder = answer_decoder(response.content_type, n=request.n, max_event=self._max_event)
-            yield AnswerStream(body, decoder, upstream=self._name)
+            yield AnswerStream(body, decoder, upstream=self._name, redact=self._redacted)
         finally:
             # Not `release`: a reply that still runs must be cut off, not drained for the sake of its connection. One
             # that was read to its end has given its connection back already.

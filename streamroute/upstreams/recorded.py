@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import anyio
 import msgspec
@@ -43,7 +43,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One leg as it was. With `error` it broke off, `ended` seconds after its start, with that message."""
 
-    messages: tuple[dict[str, Any], ...]
+    messages: tuple[Message, ...]
     steps: tuple[Step, ...]
     model: str = ""
     probe: bool = False
@@ -185,7 +185,7 @@ class Recorder:
         seed = request.params.get("seed")
         self.recordings.append(
             Recording(
-                messages=tuple(dict(message) for message in request.messages),
+                messages=request.messages,
                 steps=tuple(steps),
                 model=self._upstream.model,
                 probe=request.probe,

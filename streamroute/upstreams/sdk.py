@@ -85,7 +85,7 @@ class SDKUpstream:
                 raise self.translated(error) from error
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             decoder = answer_decoder(kind, n=request.n, max_event=self._max_event)
-            yield AnswerStream(_Body(response, self), decoder, upstream=self._name)
+            yield AnswerStream(_Body(response, self), decoder, upstream=self._name, redact=self._redacted)
 
     def _asked(self, request: ChatRequest) -> AbstractAsyncContextManager[Any]:
         body = request_body(

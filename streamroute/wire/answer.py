@@ -74,6 +74,8 @@ class StreamedAnswer:
                     raise ReportedError(decode_error_message(data) or UNEXPLAINED)
                 if data and not data.isspace():
                     self._read(decode_chunk(data), deltas)
+            else:
+                self.error = self._sse.error
         except WireError as error:
             self.error = error
         return deltas

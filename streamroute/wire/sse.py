@@ -33,23 +33,23 @@ class Event(NamedTuple):
 class SSEDecoder:
     """Incremental decoder: `feed` it bytes as they come, cut anywhere, and it returns the events that they complete.
 
-    `max_event` bounds in bytes what one event, comments in it included, may hold. A larger one raises `WireError`, once
-    the events before it were returned, and for ever after.
+    `max_event` bounds in bytes what one event, comments in it included, may hold. A larger one is an `error`, which is
+    raised once the events before it were returned, and for ever after.
     """
 
-    __slots__ = ("_after_cr", "_at_start", "_failed", "_max", "_rest")
+    __slots__ = ("_after_cr", "_at_start", "_max", "_rest", "error")
 
     def __init__(self, *, max_event: int = MAX_EVENT) -> None:
         self._max = max_event
         self._rest = bytearray()
         self._at_start = True
         self._after_cr = False
-        self._failed = False
+        self.error: WireError | None = None
 
     def feed(self, chunk: bytes) -> list[Event]:
         """Raises `WireError` for an event over the limit."""
-        if self._failed:
-            raise self._too_large()
+        if self.error is not None:
+            raise self.error
         if self._at_start:
             chunk = self._without_bom(chunk)
         if self._after_cr or b"\r" in chunk:
@@ -68,7 +68,7 @@ class SSEDecoder:
         events: list[Event] = []
         for block in blocks:
             if len(block) > self._max and len(block.lstrip(b"\n")) > self._max:
-                self._failed = True
+                self.error = self._too_large()
                 break
             event = _parse(block)
             if event is not None:
@@ -77,15 +77,15 @@ class SSEDecoder:
 
     def eof(self) -> bool:
         """Whether the stream ended inside an event. As the standard asks, what there is of it is dropped."""
-        return self._failed or bool(self._rest.strip(b"\n"))
+        return self.error is not None or bool(self._rest.strip(b"\n"))
 
     def _checked(self, events: list[Event]) -> list[Event]:
         if len(self._rest) > self._max and len(self._rest.strip(b"\n")) > self._max:
-            self._failed = True
-        if self._failed:
+            self.error = self._too_large()
+        if self.error is not None:
             self._rest.clear()
             if not events:
-                raise self._too_large()
+                raise self.error
         return events
 
     def _too_large(self) -> WireError:
