@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+import anyio
 from rich.console import Console
 from rich.live import Live
 
@@ -134,7 +135,7 @@ async def watch(
     params: Mapping[str, Any] | None = None,
     release: Release | None = None,
 ) -> Watched:
-    """Route `messages` to the end. Raises what the route raises, after the display has been put away."""
+    """Route `messages` to the end. Raises what the route or the display raises, with nothing running."""
     question = str(messages[-1].get("content", ""))
     policy = router.plan.policy
     view = RouteView(
@@ -145,20 +146,28 @@ async def watch(
     )
     trace = Trace()
 
+    broken: Exception | None = None
+
     def observe(at: float, event: Event, actions: tuple[Action, ...]) -> None:
-        nonlocal view
+        nonlocal view, broken
         trace.events.append((at, event))
         before, view = view, view.after(at, event, actions)
-        display.update(before, view)
+        try:
+            display.update(before, view)
+        except Exception as error:  # a reader of our output that has gone: not the route's fault, but its end
+            broken = error
+            scope.cancel()
 
-    with display:
+    with display, anyio.CancelScope() as scope:
         async with router.stream(messages, params=params, release=release, observer=observe) as stream:
             async for _ in stream:
                 pass
+    if broken is not None:
+        raise broken
     return Watched(question, stream.route, view, trace)
 
 
 def display_for(console: Console) -> Display:
     if console.is_terminal:
         return LiveDisplay(console)
-    return PlainDisplay(lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+    return PlainDisplay(lambda line: print(line, file=console.file, flush=True))
