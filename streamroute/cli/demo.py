@@ -91,9 +91,13 @@ async def _alone(
     router: Router, tier: int, questions: Sequence[Question], progress: Progress, recordings: Recordings
 ) -> list[Answered]:
     answers = []
-    task = progress.add_task(f"{router.tiers[tier].label} alone", total=len(questions))
-    for question in questions:
-        key = key_of(router, tier, question.question, PARAMS)
+    label = router.tiers[tier].label
+    task = progress.add_task(f"{label} alone", total=len(questions))
+    keys = [key_of(router, tier, question.question, PARAMS) for question in questions]
+    new = sum(recordings.get(key) is None for key in keys)
+    if new:
+        progress.console.print(f"asking {label} alone, for comparison: {new} answers", highlight=False, soft_wrap=True)
+    for key, question in zip(keys, questions, strict=True):
         answer = recordings.get(key)
         if answer is None:
             answer = await answer_alone(router, tier, question.question, PARAMS)
