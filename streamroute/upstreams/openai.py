@@ -19,12 +19,10 @@ from streamroute.errors import (
     ConfigError,
     UpstreamConnectError,
     UpstreamError,
-    UpstreamInterruptedError,
-    UpstreamProtocolError,
-    UpstreamStatusError,
     UpstreamTimeoutError,
 )
 from streamroute.upstreams._answer import AnswerStream, Phase
+from streamroute.upstreams._border import Border
 from streamroute.upstreams._watchdog import Watchdog
 from streamroute.upstreams.base import ChatRequest
 from streamroute.wire.openai import answer_decoder, decode_error_message, request_body
@@ -38,8 +36,9 @@ class Timeouts:
     """How long each phase of a request may take, in seconds.
 
     `connect`: name look-up, TCP and TLS. `first`: from the start of the request until the answer says something; a
-    keep-alive or an empty delta says nothing. `between`: from then on, until it says more. `tail`: for the usage, once
-    every choice has finished; then the answer ends without. `total`: all of it.
+    keep-alive or an empty delta says nothing. `between`: until it says more; counts from when more is asked for, as a
+    slow reader is not the model's fault. `tail`: for the usage, once every choice has finished; then the answer ends
+    without. `total`: all of it.
     """
 
     connect: float = 5.0
@@ -54,6 +53,8 @@ _WAITING_FOR: Final[Mapping[Phase, str]] = {
     "between": "waiting for the next token",
     "tail": "waiting for the end",
 }
+_HUNG_UP: Final = "closed the connection before it answered"
+_BROKE_OFF: Final = "the connection broke off in the answer"
 _ERROR_BODY_LIMIT: Final = 64 * 1024
 _LINGER: Final = 0.05
 """Seconds to wait, after `[DONE]`, for the end of the reply that makes its connection usable again."""
@@ -100,7 +101,7 @@ class OpenAIUpstream:
             **({"Authorization": f"Bearer {api_key}"} if api_key else {}),
             **(headers or {}),
         }
-        self._secrets = _secrets(api_key, headers or {})
+        self._border = Border(name, api_key=api_key, headers=headers or {})
         self._session = session
         self._owns_session = session is None
         self._closed = False
@@ -132,12 +133,12 @@ class OpenAIUpstream:
         loop = asyncio.get_running_loop()
         began = loop.time()
         response = await self._open(self._encoded(request), began + min(self._timeouts.first, self._timeouts.total))
-        body = _Body(response, self, began)
+        body = _Body(response, self._border, self._timeouts, began)
         try:
             if response.status >= 300:
                 raise await self._refusal(response, body)
             decoder = answer_decoder(response.content_type, n=request.n, max_event=self._max_event)
-            yield AnswerStream(body, decoder, upstream=self._name, redact=self._redacted)
+            yield AnswerStream(body, decoder, upstream=self._name, redact=self._border.redact)
         finally:
             # Not `release`: a reply that still runs must be cut off, not drained for the sake of its connection. One
             # that was read to its end has given its connection back already.
@@ -154,7 +155,7 @@ class OpenAIUpstream:
         try:
             return msgspec.json.encode(body)
         except (TypeError, ValueError, RecursionError) as error:
-            raise self.error(UpstreamError, f"the request cannot be written as JSON: {error}") from error
+            raise self._border.error(UpstreamError, f"the request cannot be written as JSON: {error}") from error
 
     async def _open(self, body: bytes, deadline: float) -> aiohttp.ClientResponse:
         """The reply, as soon as its headers are there. Cancelled in any phase, it leaves no connection behind."""
@@ -174,16 +175,16 @@ class OpenAIUpstream:
                 # A server may close an idle connection in the moment we take it up again: it never saw this request.
                 if reused.connection and not isinstance(error, aiohttp.ClientConnectorError):
                     continue
-                raise self.translated(error, "closed the connection before it answered") from error
+                raise self._border.translated(error, broke_off=_HUNG_UP) from error
             except TimeoutError as error:
                 phase = "connecting" if isinstance(error, aiohttp.ConnectionTimeoutError) else _WAITING_FOR["first"]
-                raise self.error(UpstreamTimeoutError, f"timed out {phase}") from error
+                raise self._border.error(UpstreamTimeoutError, f"timed out {phase}") from error
             except (aiohttp.ClientError, OSError) as error:
-                raise self.translated(error, "closed the connection before it answered") from error
+                raise self._border.translated(error, broke_off=_HUNG_UP) from error
 
     def _ensure_session(self) -> aiohttp.ClientSession:
         if self._closed:
-            raise self.error(UpstreamConnectError, "is closed")
+            raise self._border.error(UpstreamConnectError, "is closed")
         if self._session is None:
             trace = aiohttp.TraceConfig()
             trace.on_connection_reuseconn.append(_note_reuse)
@@ -197,32 +198,14 @@ class OpenAIUpstream:
     async def _refusal(self, response: aiohttp.ClientResponse, body: _Body) -> UpstreamError:
         if response.status < 400:
             location = response.headers.get("Location", "elsewhere")
-            return self._status_error(response.status, f"redirects to {location}")
+            return self._border.status(response.status, f"redirects to {location}")
         said = bytearray()
         # What it says is a help, not a need.
         with contextlib.suppress(UpstreamError):
             while len(said) < _ERROR_BODY_LIMIT and (data := await body.receive()):
                 said += data
         message = decode_error_message(bytes(said[:_ERROR_BODY_LIMIT])) or response.reason or ""
-        return self._status_error(response.status, message)
-
-    def _status_error(self, status: int, message: str) -> UpstreamStatusError:
-        return UpstreamStatusError(self._redacted(f"HTTP {status}: {message}"), upstream=self._name, status=status)
-
-    def error(self, kind: type[UpstreamError], message: str) -> UpstreamError:
-        return kind(self._redacted(message), upstream=self._name)
-
-    def translated(self, error: Exception, broke_off: str) -> UpstreamError:
-        """An error of the network as an error of the leg; `broke_off` says what it is that a lost connection means."""
-        for theirs, ours, message in _TRANSLATION:
-            if isinstance(error, theirs):
-                return self.error(ours, message.format(broke_off=broke_off, error=error))
-        return self.error(UpstreamError, f"{type(error).__name__}: {error}")
-
-    def _redacted(self, message: str) -> str:
-        for secret in self._secrets:
-            message = message.replace(secret, "***")
-        return message
+        return self._border.status(response.status, message)
 
 
 class _Reused:
@@ -235,29 +218,17 @@ async def _note_reuse(session: aiohttp.ClientSession, context: SimpleNamespace, 
     context.trace_request_ctx.connection = True
 
 
-# In this order: the first that fits.
-_TRANSLATION: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]] = (
-    (aiohttp.ClientConnectorDNSError, UpstreamConnectError, "the host name cannot be resolved: {error}"),
-    (aiohttp.ClientSSLError, UpstreamConnectError, "no TLS connection: {error}"),
-    (aiohttp.ClientConnectorError, UpstreamConnectError, "{error}"),
-    (aiohttp.InvalidURL, UpstreamConnectError, "not an address: {error}"),
-    (aiohttp.ClientResponseError, UpstreamProtocolError, "not an HTTP reply: {error.message}"),
-    (aiohttp.ClientError, UpstreamInterruptedError, "{broke_off}"),
-    (OSError, UpstreamInterruptedError, "{broke_off}"),
-)
-
-
 class _Body:
     """The bytes of one reply, with the deadlines of the phases."""
 
-    __slots__ = ("_content", "_deadline", "_loop", "_phase", "_response", "_total", "_upstream", "_watchdog")
+    __slots__ = ("_border", "_content", "_deadline", "_loop", "_phase", "_response", "_timeouts", "_total", "_watchdog")
 
-    def __init__(self, response: aiohttp.ClientResponse, upstream: OpenAIUpstream, began: float) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, border: Border, timeouts: Timeouts, began: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._response = response
         self._content = response.content
-        self._upstream = upstream
-        timeouts = upstream._timeouts
+        self._border = border
+        self._timeouts = timeouts
         self._total = began + timeouts.total
         self._phase: Phase = "first"
         self._deadline = min(began + timeouts.first, self._total)
@@ -265,7 +236,7 @@ class _Body:
 
     def expect(self, phase: Phase) -> None:
         self._phase = phase
-        self._deadline = min(self._loop.time() + getattr(self._upstream._timeouts, phase), self._total)
+        self._deadline = min(self._loop.time() + getattr(self._timeouts, phase), self._total)
 
     async def receive(self) -> bytes:
         self._watchdog.arm(self._deadline)
@@ -273,9 +244,9 @@ class _Body:
             return await self._content.readany()
         except TimeoutError as error:
             what = "in total" if self._deadline == self._total else _WAITING_FOR[self._phase]
-            raise self._upstream.error(UpstreamTimeoutError, f"timed out {what}") from error
+            raise self._border.error(UpstreamTimeoutError, f"timed out {what}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise self._upstream.translated(error, "the connection broke off in the answer") from error
+            raise self._border.translated(error, broke_off=_BROKE_OFF) from error
         finally:
             self._watchdog.disarm()
 
@@ -292,10 +263,3 @@ class _Body:
 
     def _expire(self) -> None:
         self._content.set_exception(TimeoutError())
-
-
-def _secrets(api_key: str | None, headers: Mapping[str, str]) -> tuple[str, ...]:
-    """What must never be seen in a message: servers like to repeat the key that they refuse."""
-    telling = ("auth", "key", "token", "secret", "cookie")
-    named = [value for name, value in headers.items() if any(word in name.lower() for word in telling)]
-    return tuple(secret for secret in (api_key, *named) if secret)

@@ -82,7 +82,7 @@ class _ErrorDocument(msgspec.Struct):
 
 # A decoder is immutable and costs more to make than to use.
 _CHUNK: Final = msgspec.json.Decoder(Chunk)
-_LOGPROBS: Final = msgspec.json.Decoder(_Logprobs | None)
+_LOGPROBS: Final = msgspec.json.Decoder(_Logprobs)
 _ERROR_BODY: Final = msgspec.json.Decoder(_ErrorBody | str)
 _ERROR_DOCUMENT: Final = msgspec.json.Decoder(_ErrorDocument)
 UNEXPLAINED: Final = "the upstream reported an error"
@@ -146,8 +146,6 @@ def _logprobs(raw: bytes) -> tuple[TokenLogprob, ...]:
     try:
         logprobs = _LOGPROBS.decode(raw)
     except msgspec.DecodeError:
-        return ()
-    if logprobs is None:
         return ()
     return tuple(
         [

@@ -54,26 +54,28 @@ class SSEDecoder:
             chunk = self._without_bom(chunk)
         if self._after_cr or b"\r" in chunk:
             chunk = self._with_line_feeds(chunk)
-        if not chunk:
-            return []
         # An event ends at a blank line. Most reads are whole events: only what is left over is ever copied aside.
-        seen = len(self._rest)
-        if seen:
+        if self._rest:
+            seen = len(self._rest)
             self._rest += chunk
             if self._rest.find(b"\n\n", seen - 1) < 0:
                 return self._checked([])
             chunk = bytes(self._rest)
-        *blocks, rest = chunk.split(b"\n\n")
-        self._rest = bytearray(rest)
+            self._rest.clear()
+        blocks = chunk.split(b"\n\n")
+        rest = blocks.pop()
         events: list[Event] = []
         for block in blocks:
             if len(block) > self._max and len(block.lstrip(b"\n")) > self._max:
                 self.error = self._too_large()
-                break
+                return self._checked(events)
             event = _parse(block)
             if event is not None:
                 events.append(event)
-        return self._checked(events)
+        if rest:
+            self._rest += rest
+            return self._checked(events)
+        return events
 
     def eof(self) -> bool:
         """Whether the stream ended inside an event. As the standard asks, what there is of it is dropped."""

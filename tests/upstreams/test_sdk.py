@@ -161,3 +161,11 @@ async def test_a_client_that_is_broken_itself_is_an_upstream_error() -> None:
 def test_the_sdk_is_not_loaded_before_it_is_used() -> None:
     code = "import streamroute.upstreams.sdk, sys; sys.exit('openai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_what_follows_done_is_read_over() -> None:
+    done = b'data: {"choices":[{"delta":{"content":"yes"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    async with serving(Reply([(0, done), (0, b": bye\n\n"), (0, b": bye\n\n")], end="eof")) as (server, upstream):
+        for _ in range(2):
+            assert await collect(upstream) == [Delta("yes", finish_reason="stop")]
+        assert len({seen.connection for seen in server.seen}) == 1
