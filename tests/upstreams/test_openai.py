@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import NoReturn
 
+import aiohttp
 import pytest
+from aiohttp.abc import AbstractResolver
 
 from streamroute.core.types import Delta, Usage
 from streamroute.errors import (
@@ -193,11 +196,20 @@ async def test_a_server_that_is_not_there_is_a_connect_error() -> None:
     assert "127.0.0.1" in str(error)
 
 
+class Nowhere(AbstractResolver):
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> NoReturn:
+        raise OSError(socket.EAI_NONAME, "Name or service not known")
+
+    async def close(self) -> None:
+        pass
+
+
 async def test_a_name_that_does_not_exist_is_a_connect_error() -> None:
-    upstream = OpenAIUpstream(name="cheap", base_url="http://nobody.invalid/v1", model="m")
-    error = await failure(upstream)
-    await upstream.aclose()
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=Nowhere())) as session:
+        upstream = OpenAIUpstream(name="cheap", base_url="http://nobody.invalid/v1", model="m", session=session)
+        error = await failure(upstream)
     assert isinstance(error, UpstreamConnectError)
+    assert "the host name cannot be resolved" in str(error)
     assert "nobody.invalid" in str(error)
 
 
