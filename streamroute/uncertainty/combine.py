@@ -88,6 +88,11 @@ class Observed:
         return sum(group.probes for group in self.groups)
 
     @property
+    def claiming(self) -> int:
+        """Probes that answer, rather than refuse."""
+        return sum(group.probes for group in self.groups if group.stance is Stance.CLAIM)
+
+    @property
     def answered(self) -> bool:
         return any(group.answer for group in self.groups)
 
@@ -102,32 +107,52 @@ def final_score(seen: Observed) -> float:
         groups = tuple(group._replace(answer=i == largest) for i, group in enumerate(groups))
     contradiction = sum(seen.contradictions) / len(seen.contradictions) if seen.contradictions else 0.0
     identical = seen.identical and seen.probes > 0  # an answer alone is like no other
-    return _score(groups, seen, contradiction, normalised_snne(seen.similarity), identical=identical)
+    score = _by_counts(groups, seen, contradiction, normalised_snne(seen.similarity), identical=identical)
+    own = next(group for group in groups if group.answer)
+    if own.stance is Stance.IGNORANCE:
+        return IGNORANCE_SCORE
+    if own.stance is Stance.POLICY and seen.claiming == 0:
+        return REFUSAL_SCORE
+    refuses_alone = own.stance is Stance.POLICY and 2 * seen.claiming >= seen.probes
+    return max(score, MINORITY_SCORE) if refuses_alone else score
 
 
 def certified_interval(seen: Observed, remaining: int) -> tuple[float, float]:
     """The least and the greatest final score that `remaining` more probes, and the answer if not there yet, allow.
 
     Count features are enumerated exactly; contradiction and SNNE, which depend on texts, are bounded (METHOD 3.2).
-    Valid for any relation once the answer is judged; before that, for one that is an equivalence.
+    Valid for any relation once the answer is judged; before that, for one that is an equivalence, and it can only
+    certify escalation then, since the answer may still turn out to be ignorance.
     """
-    if remaining <= 0 and seen.answered:
+    own = next((group for group in seen.groups if group.answer), None)
+    if own is not None and (remaining <= 0 or own.stance is Stance.IGNORANCE):
         score = final_score(seen)
         return score, score
+    low, high = _reachable_by_counts(seen, remaining)
+    expected = seen.probes + remaining
+    if own is None:
+        high = 1.0
+    elif own.stance is Stance.POLICY and 2 * (seen.claiming + remaining) >= expected:
+        high = max(high, MINORITY_SCORE)
+    if (own is None or own.stance is Stance.POLICY) and seen.claiming == 0:
+        low = REFUSAL_SCORE
+    return max(0.0, low - ROUNDING), min(1.0, high + ROUNDING)
+
+
+def _reachable_by_counts(seen: Observed, remaining: int) -> tuple[float, float]:
+    """Bounds of `_by_counts`, for which a refusal is a text like any other."""
     contradiction, snne = (0.0, 1.0), (0.0, 1.0)
     if seen.answered:
-        total = sum(seen.contradictions)
-        expected = seen.probes + remaining
+        total, expected = sum(seen.contradictions), seen.probes + remaining
         contradiction = total / expected, (total + remaining) / expected
         snne = _padded_snne(seen.similarity, remaining, 1.0), _padded_snne(seen.similarity, remaining, 0.0)
 
-    def interval(groups: Groups) -> tuple[float, float]:
-        may_be_identical = seen.identical and len(groups) == 1
-        low = _score(groups, seen, contradiction[0], snne[0], identical=may_be_identical)
-        return low, _score(groups, seen, contradiction[1], snne[1], identical=False)
+    def interval(final: Groups) -> tuple[float, float]:
+        may_be_identical = seen.identical and len(final) == 1
+        low = _by_counts(final, seen, contradiction[0], snne[0], identical=may_be_identical)
+        return low, _by_counts(final, seen, contradiction[1], snne[1], identical=False)
 
-    low, high = reachable_range(seen.groups, remaining, interval)
-    return max(0.0, low - ROUNDING), min(1.0, high + ROUNDING)
+    return reachable_range([group._replace(stance=Stance.CLAIM) for group in seen.groups], remaining, interval)
 
 
 def _padded_snne(similarity: npt.NDArray[np.float64], more: int, value: float) -> float:
@@ -144,23 +169,14 @@ def _entropy(groups: Groups, seen: Observed) -> float:
     return normalised_posterior_entropy(counts, most=max(seen.most_probes, sum(counts) - 1) + 1)
 
 
-def _score(groups: Groups, seen: Observed, contradiction: float, snne: float, *, identical: bool) -> float:
-    own = next(group for group in groups if group.answer)
-    probes = sum(group.probes for group in groups)
-    answering = sum(group.probes for group in groups if group.stance is Stance.CLAIM)
-    if own.stance is Stance.IGNORANCE:
-        return IGNORANCE_SCORE
-    if own.stance is Stance.POLICY and answering == 0:
-        return REFUSAL_SCORE
-    score = no_label_score(
-        Features(
-            disagreement=disagreement(own.probes, probes),
-            contradiction=contradiction,
-            entropy=_entropy(groups, seen),
-            snne=snne,
-            identical=identical,
-            minority=is_minority(groups),
-        )
+def _by_counts(groups: Groups, seen: Observed, contradiction: float, snne: float, *, identical: bool) -> float:
+    agreeing = next(group.probes for group in groups if group.answer)
+    features = Features(
+        disagreement=disagreement(agreeing, sum(group.probes for group in groups)),
+        contradiction=contradiction,
+        entropy=_entropy(groups, seen),
+        snne=snne,
+        identical=identical,
+        minority=is_minority(groups),
     )
-    refuses_alone = own.stance is Stance.POLICY and 2 * answering >= probes
-    return max(score, MINORITY_SCORE) if refuses_alone else score
+    return no_label_score(features)

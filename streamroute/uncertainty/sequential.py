@@ -57,41 +57,31 @@ class Group(NamedTuple):
 Groups = tuple[Group, ...]
 """Sorted, so that clusterings that differ only in names are one state."""
 
-_ALL_STANCES = tuple(Stance)
 
-
-def completions(
-    groups: Collection[Group], remaining: int, *, stances: Collection[Stance] = _ALL_STANCES
-) -> Iterator[Groups]:
-    """Every clustering, once, that `groups` can become after `remaining` more probes, with the answer placed.
-
-    A text joins a cluster or opens one: of claims any number, of each refusing stance in `stances` at most one.
-    """
+def completions(groups: Collection[Group], remaining: int) -> Iterator[Groups]:
+    """Every clustering, once, that `groups` can become after `remaining` more probes, with the answer placed. A text
+    joins a cluster or opens one."""
     states: set[Groups] = {_canonical(groups)}
     for _ in range(remaining):
-        states = {after for state in states for after in _extended(state, Group(1), stances)}
-    for state in states:
-        if any(group.answer for group in state):
-            yield state
-    unplaced = [state for state in states if not any(group.answer for group in state)]
-    yield from {after for state in unplaced for after in _extended(state, Group(0, answer=True), stances)}
+        states = {after for state in states for after in _extended(state, Group(1))}
+    if any(group.answer for group in groups):
+        yield from states
+    else:
+        yield from {after for state in states for after in _extended(state, Group(0, answer=True))}
 
 
 def _canonical(groups: Collection[Group]) -> Groups:
     return tuple(sorted(groups, reverse=True))
 
 
-def _extended(state: Groups, text: Group, stances: Collection[Stance]) -> Iterator[Groups]:
+def _extended(state: Groups, text: Group) -> Iterator[Groups]:
     previous = None
     for i, group in enumerate(state):
         if group != previous:  # equal neighbours lead to the same state
             grown = group._replace(probes=group.probes + text.probes, answer=group.answer or text.answer)
             yield _canonical((*state[:i], grown, *state[i + 1 :]))
         previous = group
-    taken = {group.stance for group in state}
-    for stance in stances:
-        if stance is Stance.CLAIM or stance not in taken:
-            yield _canonical((*state, text._replace(stance=stance)))
+    yield _canonical((*state, text))
 
 
 def reachable_range(

@@ -87,8 +87,10 @@ def test_a_missing_answer_is_taken_to_be_of_the_largest_cluster() -> None:
 
 
 def test_nothing_seen_certifies_next_to_nothing() -> None:
-    low, high = certified_interval(observed(texts=0), 5)
-    assert low == 0
+    assert certified_interval(observed(texts=0), 5) == (0, 1)
+    assert certified_interval(observed(Group(2), texts=2), 3)[1] == 1
+    low, high = certified_interval(observed(Group(0, answer=True), texts=1), 5)
+    assert low < 0.05
     assert high > 0.9
 
 

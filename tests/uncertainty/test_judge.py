@@ -1,3 +1,6 @@
+import random
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -179,3 +182,43 @@ async def test_what_is_certified_early_is_what_all_probes_say(
     )
     assert at_once.score == final.score
     assert at_once.assignment == final.assignment
+
+
+class Arbitrary:
+    """A relation without any law: each directed pair has some probabilities, always the same."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    async def relations(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Relation]:
+        return [self._relation(pair) for pair in pairs]
+
+    def _relation(self, pair: tuple[str, str]) -> Relation:
+        draw = random.Random(f"{self.seed} {pair}")
+        cuts = sorted((draw.random(), draw.random()))
+        return Relation(cuts[0], cuts[1] - cuts[0], 1 - cuts[1])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    answer=SPEECH,
+    samples=st.lists(SPEECH, min_size=1, max_size=6),
+    seed=st.integers(0, 999),
+    rule=st.sampled_from(list(Rule)),
+)
+async def test_beside_a_judged_answer_certificates_hold_for_any_relation(
+    answer: str, samples: list[str], seed: int, rule: Rule
+) -> None:
+    session = SemanticEntropy(Arbitrary(seed), rule=rule).session("")
+    path = [
+        await session.evaluate(
+            answer=answer,
+            answer_finished=True,
+            samples=[Sample(text) for text in samples[:n]],
+            expected=len(samples),
+        )
+        for n in range(len(samples) + 1)
+    ]
+    for found in path:
+        assert found.low <= found.score <= found.high
+        assert found.low <= path[-1].score <= found.high
