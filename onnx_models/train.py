@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=float, default=2.0, help="may be a fraction")
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
 
@@ -123,7 +123,7 @@ def main() -> None:
     average = Judge.from_base(args.base).to(device)
     average.load_state_dict(model.state_dict())
     mixture = Mixture(args.data, seed=args.seed)
-    total = args.epochs * math.ceil(len(mixture.epoch(0)) / BATCH)
+    total = math.ceil(args.epochs * len(mixture.epoch(0)) / BATCH)
     head = [p for name, p in model.named_parameters() if name.startswith("head")]
     body = [p for name, p in model.named_parameters() if not name.startswith("head")]
     optimizer = torch.optim.AdamW([{"params": body, "lr": BODY_RATE}, {"params": head, "lr": HEAD_RATE}], weight_decay=0.01, fused=True)
@@ -140,11 +140,13 @@ def main() -> None:
 
     step, began, running = 0, time.monotonic(), 0.0
     model.train()
-    for epoch in range(args.epochs):
+    for epoch in range(math.ceil(args.epochs)):
         for group in batches(mixture.epoch(epoch), tokenizer, seed=args.seed + epoch):
             step += 1
             if step <= done:
                 continue
+            if step > total:
+                break
             ids, mask, types, kind, target = collate(group, device)
             with torch.autocast(device.type, dtype=torch.bfloat16):
                 logits = model(ids, mask, types)
