@@ -31,9 +31,10 @@ types: $(VENV)/.installed-dev
 core: $(VENV)/.installed-dev
 	$(BIN)/pytest tests/core --cov=streamroute/core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-# Real models want the machine for themselves, so they come last and one at a time.
+# Real models want the machine for themselves, so they come last and one at a time. The small one is fetched for them.
 unit: $(VENV)/.installed-dev
 	$(BIN)/pytest --ignore=tests/core -n 2 -m "not local_models"
+	$(BIN)/streamroute models pull smollm2-135m-instruct
 	$(BIN)/pytest --ignore=tests/core -m local_models
 
 bench: $(VENV)/.installed-dev
