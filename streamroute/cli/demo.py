@@ -6,6 +6,7 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -34,11 +35,11 @@ SMALL, LARGE = 0, 1
 
 def run(args: argparse.Namespace) -> int:
     console = Console(no_color=args.no_color or None)
+    questions = load_questions(Path(args.questions) if args.questions else None)[: args.limit]
     manifest = load_manifest()
     wanted = embedded_models()
     if any(store.status(manifest[name]).state != "ok" for name in wanted):
         pull_all(wanted, console)
-    questions = load_questions()[: args.limit]
     asyncio.run(_demo(questions, RouteOptions(threshold=args.threshold), console, fresh=args.fresh))
     return 0
 

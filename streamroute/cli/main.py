@@ -70,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo = commands.add_parser(
         "demo", help="answer a set of questions and compare with always-cheap, -large and random"
     )
+    demo.add_argument("--questions", metavar="FILE", help="JSON lines of your own questions instead of the demo's")
     demo.add_argument("--limit", type=_count, metavar="N", help="only the first N questions")
     demo.add_argument("--fresh", action="store_true", help="measure the two baselines again instead of reusing them")
     demo.add_argument("--threshold", type=_probability, metavar="X", help="escalate above this uncertainty (0 to 1)")

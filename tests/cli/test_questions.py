@@ -1,7 +1,40 @@
 import math
 import re
+from pathlib import Path
+
+import pytest
 
 from streamroute.cli.questions import Question, load_questions
+from streamroute.errors import ConfigError
+
+HELD_OUT = Path(__file__).parents[2] / "examples" / "questions" / "heldout.jsonl"
+
+
+def test_the_held_out_questions_are_others_and_grade_themselves() -> None:
+    own, held_out = load_questions(), load_questions(HELD_OUT)
+    assert not {question.question for question in own} & {question.question for question in held_out}
+    assert len({question.question for question in held_out}) == len(held_out)
+    assert all(question.is_answered_by(alias) for question in held_out for alias in question.gold)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ('{"id": "a", "question": "?", "gold": ["x"], "kind": "free"}\n{"id": 3}', "line 2: .*id"),
+        ("", "no questions"),
+        ('{"id": "a", "question": "?", "gold": ["x"], "kind": "guess"}', "line 1: .*guess"),
+    ],
+)
+def test_a_file_that_holds_no_questions_is_refused_by_line(tmp_path: Path, content: str, complaint: str) -> None:
+    file = tmp_path / "mine.jsonl"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match=complaint):
+        load_questions(file)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.jsonl"):
+        load_questions(tmp_path / "none.jsonl")
 
 
 def test_there_are_enough_questions_and_half_of_them_are_hard() -> None:
