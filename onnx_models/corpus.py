@@ -91,16 +91,17 @@ class Mixture:
         equal = [row for row in self._equivalence if row["equivalent"]]
         chosen = unequal + rng.sample(equal, min(len(equal), EQUIVALENCE_PER_EPOCH - len(unequal)))
         for row in chosen:
-            yield _directed(rng, row["question"], row["a"], row["b"], "equivalence", int(row["equivalent"]))
+            yield _directed(rng, row["question"], (row["a"], row["b"]), "equivalence", int(row["equivalent"]))
 
     def _sentence_pairs(self, rng: random.Random) -> Iterator[Example]:
         chosen = self._positive + rng.sample(self._negative, CONTRADICTION_PER_EPOCH - len(self._positive))
         for row in chosen:
             target = int(row["label"] == "contradiction")
-            yield _directed(rng, row["question"], row["premise"], row["hypothesis"], "contradiction", target)
+            yield _directed(rng, row["question"], (row["premise"], row["hypothesis"]), "contradiction", target)
 
 
-def _directed(rng: random.Random, question: str, a: str, b: str, kind: Kind, target: int) -> Example:
+def _directed(rng: random.Random, question: str, texts: tuple[str, str], kind: Kind, target: int) -> Example:
+    a, b = texts
     if rng.random() < 0.5:
         a, b = b, a
     standalone = min(len(a.split()), len(b.split())) >= STANDALONE_WORDS

@@ -28,7 +28,7 @@ class Judge(nn.Module):
     @classmethod
     def from_base(cls, folder: Path) -> Judge:
         config = BertConfig(**json.loads((folder / "config.json").read_text()))
-        # Two or three epochs do not over-fit; on a CPU random masks and the unfused attention they force cost a third of the speed.
+        # One or two epochs do not over-fit, and on a CPU random masks are slow; so is `sdpa`, beside `eager`.
         config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
         config._attn_implementation = "eager"
         judge = cls(config)

