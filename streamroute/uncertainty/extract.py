@@ -55,7 +55,12 @@ _TEX = re.compile(r"\\(?:text|mathrm|[,!;()\s])|[{}$]")
 _ARITHMETIC = re.compile(
     r"\bhow (?:many|much|far|long|old|tall|fast|heavy|often)\b|\d\s*[-+*/^\u00d7\u00f7=]\s*\(?\d|%"
     r"|\b(?:calculate|compute|evaluate|solve|simplify|total|sum|difference|product|average|percent|remainder|left"
-    r"|altogether|each)\b",
+    r"|altogether|each|times|plus|minus|multipl(?:y|ied)|divided?|area|perimeter|volume|costs?)\b",
+    re.IGNORECASE,
+)
+_ONE_OPERAND = re.compile(
+    r"\b(?:squared|cubed|(?:square|cube) root|factorial|prime (?:number|factors?)|in (?:binary|decimal|hexadecimal)"
+    r"|(?:binary|decimal) value)\b",
     re.IGNORECASE,
 )
 _THEN_SOMETHING_ELSE = re.compile(r"\.(?:\s|$)|\bbecause\b|\bsince\b")
@@ -175,14 +180,17 @@ def _yes(word: str) -> str:
 
 
 def is_arithmetic(question: str) -> bool:
-    """Whether the answer is a number to be worked out: two numbers or more are given and something is asked of them."""
-    return len(numbers(question)) >= 2 and bool(_ARITHMETIC.search(question))
+    """Whether the answer is a number to be worked out: two numbers or more are given and something is asked of them, or
+    one is and an operation on it is named."""
+    given = len(numbers(question))
+    return bool((given >= 2 and _ARITHMETIC.search(question)) or (given and _ONE_OPERAND.search(question)))
 
 
 def _last_number(text: str) -> Answer | None:
     found = list(_NUMBER.finditer(text))
     if not found:
-        return None
+        spelled = numbers(text)  # "There are eighteen girls."
+        return Answer(Form.NUMBER, str(spelled[-1]), text.strip()) if spelled else None
     value = number_of(found[-1][0])
     return Answer(Form.NUMBER, str(value), found[-1][0]) if value is not None else None
 

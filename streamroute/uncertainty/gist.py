@@ -35,7 +35,7 @@ class Gist:
 
     `claim` is its first sentence that asserts something (or what its marked final answer says), `key` the canonical
     spelling of that (equal keys need no model), `support` the claim with up to two sentences after it, equal to `claim`
-    where there are none.
+    where there are none. `unsettled`: the question asks for a number to be worked out, and the text has not got there.
     """
 
     stance: Stance
@@ -45,6 +45,7 @@ class Gist:
     numbers: tuple[Fraction, ...]
     answer: Answer | None
     support: str
+    unsettled: bool = False
 
 
 def gist(text: str, question: str = "", *, truncated: bool = False) -> Gist:
@@ -95,4 +96,7 @@ def _gist(text: str, sentences: list[str], question: str, answer: Answer | None)
     claim, support = (" ".join(part.split()[:MAX_CLAIM_WORDS]) for part in (claim, support))
     words = tuple(tokens(claim))
     key = f"{answer.form}:{answer.value}" if answer is not None and answer.form is not Form.TEXT else " ".join(words)
-    return Gist(kind, claim, key, words, numbers(claim), answer, support)
+    unsettled = answer is None and is_arithmetic(question)
+    if unsettled:
+        key = " ".join(tokens(text))  # how the working begins says nothing about where it leads
+    return Gist(kind, claim, key, words, numbers(claim), answer, support, unsettled)

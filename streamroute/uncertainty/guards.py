@@ -31,6 +31,8 @@ def same(
         return True
     if not a.words or not b.words:
         return False
+    if a.unsettled or b.unsettled:
+        return False  # sentences of working are alike whatever they lead to
     if a.answer and b.answer and a.answer.form is b.answer.form is not Form.TEXT:
         return _by_answer(a.answer, b.answer)
     return _by_words(a, b, asked, given)

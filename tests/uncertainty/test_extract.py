@@ -100,7 +100,19 @@ def test_knows_a_polar_question(question: str, polar: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "arithmetic"), [(SUM, True), ("What is 3 * 4?", True), ("How many moons has Mars?", False)]
+    ("question", "arithmetic"),
+    [
+        (SUM, True),
+        ("What is 3 * 4?", True),
+        ("What is 144 divided by 9?", True),
+        ("What is 13 squared?", True),
+        ("What is the square root of 196?", True),
+        ("A rug is 2 m wide and 3 m long. What is its area?", True),
+        ("How many moons has Mars?", False),
+        ("Which country won the World Cup in 2010?", False),
+        ("Who was born in 1879 and died in 1955?", False),
+        ("What is a square root?", False),
+    ],
 )
 def test_knows_an_arithmetic_question(question: str, arithmetic: bool) -> None:
     assert is_arithmetic(question) is arithmetic

@@ -41,6 +41,13 @@ def test_the_last_number_of_a_cut_off_calculation_is_not_its_result() -> None:
     assert gist("First 3 + 1 = 4, and then 7", question).key == "number:7"
 
 
+def test_working_that_has_not_reached_its_result_is_unsettled() -> None:
+    question = "A rectangle is 7 cm wide and 12 cm long. What is its area?"
+    assert gist("To find the area, multiply the sides. So 7 cm by", question, truncated=True).unsettled
+    assert not gist("The area is eighty-four square centimetres.", question).unsettled
+    assert not gist("Nobody knows the area of Atlantis.", "How large is Atlantis?").unsettled
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -29,6 +29,7 @@ def settled(a: str, b: str, question: str = "") -> bool | None:
         ("Yes, since it rains.", "Yes. I think so.", "Does it?"),
         ("I don't know.", "I'm not sure.", ""),
         ("It was May 27, 1937", "It was 27 May 1937.", ""),
+        ("It is eighteen.", "So 30 - 12 leaves 18.", "A class of 30 has 12 boys. How many girls?"),
     ],
 )
 def test_the_same_without_a_model(a: str, b: str, question: str) -> None:
@@ -47,6 +48,9 @@ def test_the_same_without_a_model(a: str, b: str, question: str) -> None:
         ('{"a": 1}', '{"a": 2}', ""),
         ('{"a": "x"}', '{"b": "x"}', ""),
         ("", "Paris", ""),
+        ("To solve it, multiply.", "To solve this, multiply both.", "What is 23 multiplied by 7?"),
+        ("To solve it, multiply both.", "It is 161.", "What is 23 multiplied by 7?"),
+        ("Multiply both. Begin.", "Multiply both. Or do not.", "What is 23 multiplied by 7?"),
     ],
 )
 def test_different_without_a_model(a: str, b: str, question: str) -> None:
