@@ -100,7 +100,7 @@ class RouteError(StreamrouteError):
     part of an answer had reached the reader."""
 
     def __init__(self, causes: Sequence[tuple[str, Exception]], *, shown: bool) -> None:
-        listed = "; ".join(f"{leg}: {error}" for leg, error in causes)
+        listed = "; ".join(_named(leg, str(error)) for leg, error in causes)
         super().__init__(f"every leg failed ({listed})" if not shown else f"the answer broke off ({listed})")
         self.causes = tuple(causes)
         self.shown = shown
@@ -108,3 +108,8 @@ class RouteError(StreamrouteError):
 
 class LocalProtocolError(StreamrouteError):
     """An event was fed to a cascade that cannot accept it."""
+
+
+def _named(leg: str, error: str) -> str:
+    """An upstream names itself in its errors, and mostly bears the name of its leg: once is enough."""
+    return error if error.startswith(f"{leg}: ") else f"{leg}: {error}"
