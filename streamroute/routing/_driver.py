@@ -236,8 +236,7 @@ class Driver:
             if delta.usage is not None:
                 self._meter.usage_received(legs, delta.usage)
             if leg.probe is None and (delta.has_content or delta.logprobs or delta.index):
-                # The end and the usage are the route's to tell: this leg may not be the one that is kept.
-                await self._send_event.send(DeltaReceived(leg, replace(delta, finish_reason=None, usage=None)))
+                await self._send_event.send(DeltaReceived(leg, _without_end(delta)))
                 if self._gate.closed:
                     await self._gate.wait()
             if delta.finish_reason is not None and (leg.probe is not None or delta.index == 0):
@@ -275,3 +274,12 @@ class Driver:
                 await self._send_event.send(ScorerFailed(action.tier, error))
             else:
                 await self._send_event.send(EvidenceReceived(action.tier, evidence))
+
+
+def _without_end(delta: Delta) -> Delta:
+    """The end and the usage are the route's to tell: this leg may not be the one that is kept. The ends of further
+    choices, which only unjudged answers have, are told nowhere else and stay."""
+    told = None if delta.index == 0 else delta.finish_reason
+    if delta.usage is None and delta.finish_reason == told:
+        return delta  # nearly always: no copy on the hot path
+    return replace(delta, finish_reason=told, usage=None)

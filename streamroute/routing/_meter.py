@@ -21,14 +21,18 @@ class Meter:
     tiers: Sequence[Tier]
     messages: Sequence[Message]
     route: Route = field(default_factory=Route)
+    _prompt_characters: int = field(init=False)
     _legs: dict[Leg, LegRecord] = field(default_factory=dict)
     _texts: dict[Leg, list[str]] = field(default_factory=dict)
     _logprobs: dict[Leg, tuple[float, int]] = field(default_factory=dict)
     _answer: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._prompt_characters = sum(len(text_of(message)) for message in self.messages)
+
     def leg_started(self, leg: Leg, now: float) -> None:
         tier = self.tiers[leg.tier]
-        prompt = sum(len(text_of(message)) for message in self.messages) + len(tier.system or "")
+        prompt = self._prompt_characters + len(tier.system or "")
         record = LegRecord(leg=leg, tier_name=tier.label, model=tier.upstream.model, started=now)
         record.prompt_tokens = prompt // CHARACTERS_PER_TOKEN + 1
         self._legs[leg] = record
@@ -51,11 +55,11 @@ class Meter:
         """Usage of one request that served these legs. A prompt that was computed once is charged once; the completion
         tokens are shared out by what each leg received."""
         received = [self._legs[leg].completion_tokens for leg in legs]
-        total = sum(received) or len(legs)
+        shares = received if any(received) else [1] * len(legs)
         for i, leg in enumerate(legs):
             record = self._legs[leg]
             record.prompt_tokens = usage.prompt_tokens if i == 0 else 0
-            record.completion_tokens = round(usage.completion_tokens * (received[i] or (total == len(legs))) / total)
+            record.completion_tokens = round(usage.completion_tokens * shares[i] / sum(shares))
             record.counted = usage.counted
             self._charge(record)
 

@@ -364,6 +364,26 @@ def test_events_tell_no_ends_and_no_usage_of_legs_that_may_not_be_kept() -> None
     assert all(event.delta.finish_reason is None and event.delta.usage is None for event in deltas)
 
 
+def test_every_choice_of_an_unjudged_answer_keeps_its_own_end() -> None:
+    class Choices(ScriptedUpstream):
+        def _script(self, request: Any) -> Script:
+            return next(scripts)
+
+    scripts = iter([Script.of("It is Rome."), Script([(0.2, "It is")], finish_reason="length")])
+    events, route = play(router(Choices(name="cheap"), large()), judge=False, params={"n": 2})
+    deltas = [event.delta for event in events if isinstance(event, TextDelta)]
+    assert [(delta.index, delta.finish_reason) for delta in deltas if delta.finish_reason] == [(1, "length")]
+    assert (route.answer, route.finish_reason) == ("It is Rome.", "stop")
+
+
+def test_usage_of_one_request_is_shared_out_by_what_each_sample_received() -> None:
+    words = [Script([(0.1, "a"), (0.1, " b")], usage=Usage(7, 30)), Script([(0.1, "c")]), Script([(0.1, "")])]
+    _, route = play(router(cheap(Script.of("It is Rome.", first=1.0), words, supports_n=True), large()))
+    records = [route.leg(Leg(0, i)) for i in range(3)]
+    assert [record.completion_tokens for record in records if record] == [20, 10, 0]
+    assert [record.prompt_tokens for record in records if record] == [7, 0, 0]
+
+
 def test_leaving_the_router_closes_every_upstream_once() -> None:
     small, big = cheap(), large()
     play(router(small, big))
