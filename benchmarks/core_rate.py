@@ -8,10 +8,10 @@ One process, one thread, no I/O: a route of 20 deltas, 5 probes judged as they c
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import time
 
+from benchmarks.report import show
 from streamroute.core.events import AnswerFinished, DeltaReceived, Event, EvidenceReceived, ProbeFinished, RouteStarted
 from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.policy import Threshold
@@ -59,11 +59,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     found = measure(args.rounds)
-    if args.json:
-        print(json.dumps(found))
-        return
-    for key, value in found.items():
-        print(f"{key.replace('_', ' '):32} {value}")
+    show(found, as_json=args.json)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import statistics
 import time
@@ -20,6 +19,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from benchmarks.report import show
 from streamroute.upstreams.base import ChatRequest, Message
 from streamroute.upstreams.local import LocalUpstream
 
@@ -115,11 +115,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     found = asyncio.run(measure(args))
-    if args.json:
-        print(json.dumps(found))
-        return
-    for key, value in found.items():
-        print(f"{key.replace('_', ' '):32} {value}")
+    show(found, as_json=args.json)
 
 
 if __name__ == "__main__":

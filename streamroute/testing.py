@@ -10,7 +10,7 @@ import asyncio
 import enum
 import selectors
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -152,14 +152,11 @@ class ScriptedUpstream:
         """Requests that are under way."""
         return sum(call.state is CallState.RUNNING for call in self.calls)
 
-    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
-        return self._stream(request)
-
     async def aclose(self) -> None:
         self.closed = True
 
     @asynccontextmanager
-    async def _stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         call = Call(request, anyio.current_time())
         self.calls.append(call)
         deltas = self._play(call, [self._script(request) for _ in range(request.n)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Final
@@ -86,9 +86,9 @@ class OpenAIUpstream:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"{name}: base_url must be an http or https address, not {base_url!r}")
-        self._name = name
-        self._model = model
-        self._supports_n = supports_n
+        self.name = name
+        self.model = model
+        self.supports_n = supports_n
         self._include_usage = include_usage
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._timeouts = timeouts
@@ -106,21 +106,6 @@ class OpenAIUpstream:
         self._owns_session = session is None
         self._closed = False
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def model(self) -> str:
-        return self._model
-
-    @property
-    def supports_n(self) -> bool:
-        return self._supports_n
-
-    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
-        return self._stream(request)
-
     async def aclose(self) -> None:
         """Closes the connections, and with them every stream that is still open."""
         self._closed = True
@@ -129,7 +114,7 @@ class OpenAIUpstream:
             await session.close()
 
     @asynccontextmanager
-    async def _stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         loop = asyncio.get_running_loop()
         began = loop.time()
         response = await self._open(self._encoded(request), began + min(self._timeouts.first, self._timeouts.total))
@@ -138,7 +123,7 @@ class OpenAIUpstream:
             if response.status >= 300:
                 raise await self._refusal(response, body)
             decoder = answer_decoder(response.content_type, n=request.n, max_event=self._max_event)
-            yield AnswerStream(body, decoder, upstream=self._name, redact=self._border.redact)
+            yield AnswerStream(body, decoder, upstream=self.name, redact=self._border.redact)
         finally:
             # Not `release`: a reply that still runs must be cut off, not drained for the sake of its connection. One
             # that was read to its end has given its connection back already.
@@ -146,7 +131,7 @@ class OpenAIUpstream:
 
     def _encoded(self, request: ChatRequest) -> bytes:
         body = request_body(
-            model=self._model,
+            model=self.model,
             messages=request.messages,
             params=request.params,
             n=request.n,

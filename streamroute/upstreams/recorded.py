@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -60,41 +60,28 @@ class RecordedUpstream:
     a seed they take turns. What was never recorded raises an `UpstreamError` that names the question.
     """
 
+    supports_n = False
+
     def __init__(self, name: str, recordings: Iterable[Recording], *, model: str | None = None) -> None:
-        self._name = name
+        self.name = name
         self._by_request: defaultdict[bytes, list[Recording]] = defaultdict(list)
         self._turns: defaultdict[bytes, int] = defaultdict(int)
         models = set()
         for recording in recordings:
             self._by_request[_key(recording.messages, recording.probe)].append(recording)
             models.add(recording.model)
-        self._model = model or (models.pop() if len(models) == 1 else "") or name
+        self.model = model or (models.pop() if len(models) == 1 else "") or name
 
     @classmethod
     def load(cls, name: str, path: Path | str) -> RecordedUpstream:
         """Raises `ConfigError` for a file that holds no recordings."""
         return cls(name, load_recordings(path))
 
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def model(self) -> str:
-        return self._model
-
-    @property
-    def supports_n(self) -> bool:
-        return False
-
-    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
-        return self._stream(request)
-
     async def aclose(self) -> None:
         """Nothing to close."""
 
     @asynccontextmanager
-    async def _stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         deltas = self._play(self._pick(request))
         try:
             yield deltas
@@ -106,7 +93,7 @@ class RecordedUpstream:
         recordings = self._by_request.get(key)
         if not recordings:
             kind = "probe of" if request.probe else "answer to"
-            raise UpstreamError(f"no recorded {kind} {_question(request.messages)}", upstream=self._name)
+            raise UpstreamError(f"no recorded {kind} {_question(request.messages)}", upstream=self.name)
         seed = request.params.get("seed")
         if isinstance(seed, int):
             same = [recording for recording in recordings if recording.seed == seed]
@@ -122,7 +109,7 @@ class RecordedUpstream:
             yield step.delta
         await anyio.sleep_until(began + recording.ended)
         if recording.error is not None:
-            raise UpstreamInterruptedError(recording.error, upstream=self._name)
+            raise UpstreamInterruptedError(recording.error, upstream=self.name)
 
 
 class Recorder:
@@ -132,31 +119,20 @@ class Recorder:
     took each delta. Closing closes the other upstream.
     """
 
+    supports_n = False
+    """Each probe is asked for by itself, so that it has a recording of its own."""
+
     def __init__(self, upstream: Upstream) -> None:
+        self.name = upstream.name
+        self.model = upstream.model
         self._upstream = upstream
         self.recordings: list[Recording] = []
-
-    @property
-    def name(self) -> str:
-        return self._upstream.name
-
-    @property
-    def model(self) -> str:
-        return self._upstream.model
-
-    @property
-    def supports_n(self) -> bool:
-        """False: each probe is asked for by itself, so that it has a recording of its own."""
-        return False
-
-    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
-        return self._stream(request)
 
     async def aclose(self) -> None:
         await self._upstream.aclose()
 
     @asynccontextmanager
-    async def _stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         began = anyio.current_time()
         async with AsyncExitStack() as stack:
             try:

@@ -52,32 +52,17 @@ class SDKUpstream:
         max_event: int = MAX_EVENT,
     ) -> None:
         self._client = client
-        self._model = model
-        self._name = name or model
-        self._supports_n = supports_n
+        self.model = model
+        self.name = name or model
+        self.supports_n = supports_n
         self._include_usage = include_usage
         self._max_event = max_event
-
-    @property
-    def name(self) -> str:
-        return self._name
-
-    @property
-    def model(self) -> str:
-        return self._model
-
-    @property
-    def supports_n(self) -> bool:
-        return self._supports_n
-
-    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
-        return self._stream(request)
 
     async def aclose(self) -> None:
         """Nothing to close: the client is not ours."""
 
     @asynccontextmanager
-    async def _stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         async with contextlib.AsyncExitStack() as stack:
             try:
                 response = await stack.enter_async_context(self._asked(request))
@@ -85,11 +70,11 @@ class SDKUpstream:
                 raise self.translated(error) from error
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             decoder = answer_decoder(kind, n=request.n, max_event=self._max_event)
-            yield AnswerStream(_Body(response, self), decoder, upstream=self._name, redact=self._redacted)
+            yield AnswerStream(_Body(response, self), decoder, upstream=self.name, redact=self._redacted)
 
     def _asked(self, request: ChatRequest) -> AbstractAsyncContextManager[Any]:
         body = request_body(
-            model=self._model,
+            model=self.model,
             messages=request.messages,
             params=request.params,
             n=request.n,
@@ -107,17 +92,17 @@ class SDKUpstream:
 
         if isinstance(error, openai.APIStatusError):
             message = f"HTTP {error.status_code}: {_said(error)}"
-            return UpstreamStatusError(self._redacted(message), upstream=self._name, status=error.status_code)
+            return UpstreamStatusError(self._redacted(message), upstream=self.name, status=error.status_code)
         # In mid-stream the errors of the HTTP library come bare, and there are several that the SDK can work with.
         if isinstance(error, openai.APITimeoutError | TimeoutError) or "Timeout" in type(error).__name__:
             phase = "waiting for the next token" if mid_stream else "waiting for the first token"
-            return UpstreamTimeoutError(f"timed out {phase}", upstream=self._name)
+            return UpstreamTimeoutError(f"timed out {phase}", upstream=self.name)
         if isinstance(error, openai.APIConnectionError):
             reason = error.__cause__ or error
-            return UpstreamConnectError(self._redacted(f"no connection: {reason}"), upstream=self._name)
+            return UpstreamConnectError(self._redacted(f"no connection: {reason}"), upstream=self.name)
         if mid_stream:
-            return UpstreamInterruptedError("the connection broke off in the answer", upstream=self._name)
-        return UpstreamError(self._redacted(f"{type(error).__name__}: {error}"), upstream=self._name)
+            return UpstreamInterruptedError("the connection broke off in the answer", upstream=self.name)
+        return UpstreamError(self._redacted(f"{type(error).__name__}: {error}"), upstream=self.name)
 
     def _redacted(self, message: str) -> str:
         key = self._client.api_key
