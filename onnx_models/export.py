@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import torch
-from network import MAX_TOKENS, Judge
+from corpus import Example
+from network import MAX_TOKENS, Judge, collate, encode
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tokenizers import Tokenizer
@@ -32,19 +33,19 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OPSET = 17
 MAX_BYTES = 30_000_000
 MAX_MEAN_DRIFT = 0.04  # mean absolute change of a class probability that quantisation may cause
-PROBE_PAIRS = (
-    ("What is the capital of Australia? Canberra", "What is the capital of Australia? The capital is Canberra."),
-    ("What is the capital of Australia? Canberra", "What is the capital of Australia? Sydney"),
-    ("A man is playing a guitar on stage.", "Someone makes music."),
-    ("A man is playing a guitar on stage.", "The stage is empty."),
-    ("A man is playing a guitar on stage.", "The man is famous."),
-    ("who wrote hamlet William Shakespeare", "who wrote hamlet It was written by Christopher Marlowe in 1599."),
-    ("how many moons has mars 2", "how many moons has mars Mars has two moons, Phobos and Deimos."),
-    ("The bridge was opened in 1937 after four years of work. " * 4, "The bridge was opened in 1936."),
-    ("The meeting was moved from Tuesday to Thursday.", "The meeting is on Thursday."),
-    ("No child was hurt.", "Several children were injured."),
-    ("x", "x"),
-    ("", "An empty premise says nothing."),
+PROBES = (
+    ("What is the capital of Australia?", "Canberra", "The capital is Canberra."),
+    ("What is the capital of Australia?", "Canberra", "Sydney"),
+    ("", "A man is playing a guitar on stage.", "Someone makes music."),
+    ("", "A man is playing a guitar on stage.", "The stage is empty."),
+    ("", "A man is playing a guitar on stage.", "The man is famous."),
+    ("who wrote hamlet", "William Shakespeare", "It was written by Christopher Marlowe in 1599."),
+    ("how many moons has mars", "2", "Mars has two moons, Phobos and Deimos."),
+    ("", "The bridge was opened in 1937 after four years of work. " * 4, "The bridge was opened in 1936."),
+    ("", "The meeting was moved from Tuesday to Thursday.", "The meeting is on Thursday."),
+    ("", "No child was hurt.", "Several children were injured."),
+    ("", "x", "x"),
+    ("", "", "An empty text says nothing."),
 )
 
 
@@ -57,13 +58,13 @@ def load(checkpoint: Path, base: Path) -> Judge:
 
 
 def to_onnx(judge: Judge, path: Path) -> None:
-    ids = torch.ones(2, 9, dtype=torch.long)
+    ids, mask, types = collate([([1] * 9, [2] * 3 + [0] * 3 + [1] * 3)] * 2)
     axes: dict[str, dict[int, str]] = {name: {0: "batch", 1: "tokens"} for name in INPUTS}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of branches on shapes; `drift` below runs other shapes
         torch.onnx.export(
             judge,
-            (ids, torch.ones_like(ids), torch.zeros_like(ids)),
+            (ids, mask, types),
             str(path),
             dynamo=False,
             opset_version=OPSET,
@@ -86,12 +87,6 @@ def to_int8(source: Path, target: Path) -> None:
     )
 
 
-def feed(tokenizer: Tokenizer, pairs: Sequence[tuple[str, str]]) -> dict[str, np.ndarray]:
-    encoded = tokenizer.encode_batch(list(pairs))
-    columns = ([e.ids for e in encoded], [e.attention_mask for e in encoded], [e.type_ids for e in encoded])
-    return {name: np.array(column, dtype=np.int64) for name, column in zip(INPUTS, columns, strict=True)}
-
-
 def softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)
@@ -100,14 +95,14 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def drift(judge: Judge, path: Path, tokenizer: Tokenizer) -> dict[str, float]:
     """How far the ONNX file at `path` is from the fp32 network: on single pairs and on one padded batch."""
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    groups: list[Sequence[tuple[str, str]]] = [[pair] for pair in PROBE_PAIRS]
-    groups.append(PROBE_PAIRS)
+    rows = encode(tokenizer, [Example(*probe, "equivalence", 0) for probe in PROBES], most=MAX_TOKENS)
     differences, agreements = [], []
-    for group in groups:
-        inputs = feed(tokenizer, group)
+    for group in [*([row] for row in rows), rows]:
+        inputs = collate(group)
         with torch.no_grad():
-            wanted = softmax(judge(*(torch.from_numpy(inputs[name]) for name in INPUTS)).numpy())
-        got = softmax(session.run(["logits"], inputs)[0])
+            wanted = softmax(judge(*inputs).view(-1, 3).numpy())
+        feed = {name: tensor.numpy() for name, tensor in zip(INPUTS, inputs, strict=True)}
+        got = softmax(session.run(["logits"], feed)[0].reshape(-1, 3))
         differences.append(np.abs(wanted - got).ravel())
         agreements.append(wanted.argmax(-1) == got.argmax(-1))
     flat = np.concatenate(differences)
@@ -141,8 +136,6 @@ def main() -> None:
 
     judge = load(args.checkpoint, args.base)
     tokenizer = Tokenizer.from_file(str(args.base / "tokenizer.json"))
-    tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
-    tokenizer.enable_padding()
     with tempfile.TemporaryDirectory() as folder:
         exact, small = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         to_onnx(judge, exact)
