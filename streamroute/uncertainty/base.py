@@ -23,12 +23,19 @@ class Pair(NamedTuple):
     a: str
     b: str
 
+    def swapped(self) -> Pair:
+        return Pair(self.context, self.b, self.a)
+
 
 class Relations(NamedTuple):
     """Both directions of one pair: `a` as premise of `b`, and `b` as premise of `a`."""
 
     forward: Relation
     backward: Relation
+
+    def swapped(self) -> Relations:
+        """Those of the swapped pair."""
+        return Relations(self.backward, self.forward)
 
 
 class EntailmentModel(Protocol):
