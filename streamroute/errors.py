@@ -97,7 +97,7 @@ class ScorerError(StreamrouteError):
     """The judge failed; routes fall back to their `on_uncertain`."""
 
 
-class ScorerOverloaded(ScorerError):
+class ScorerOverloaded(ScorerError):  # noqa: N818 - a state that passes, not a fault
     """The judge did not start, or did not end, what it was asked: its queue was full, something more urgent took the
     place, the deadline passed before the turn came, or it was closed."""
 
