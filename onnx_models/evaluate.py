@@ -26,11 +26,12 @@ import numpy.typing as npt
 
 from streamroute.nli.manifest import LABELS, bundled_manifest, read_manifest
 from streamroute.nli.model import CrossEncoder
-from streamroute.uncertainty.base import Relation
+from streamroute.uncertainty.base import Pair, Relation
 from streamroute.uncertainty.clustering import Rule
 from streamroute.uncertainty.normalize import token_f1, tokens
 
-Predict = Callable[[Sequence[tuple[str, str]]], npt.NDArray[np.float64]]
+Predict = Callable[[Sequence[Pair]], npt.NDArray[np.float64]]
+"""Pairs -> (pairs, 2, 3): both directions, three probabilities each in the order of LABELS."""
 
 
 def rows(path: Path, limit: int | None) -> list[dict[str, Any]]:
@@ -47,7 +48,7 @@ def auroc(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> f
 
 
 def three_way(data: Sequence[dict[str, Any]], predict: Predict) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
-    guess = predict([(row["premise"], row["hypothesis"]) for row in data]).argmax(axis=1)
+    guess = predict([Pair("", row["premise"], row["hypothesis"]) for row in data])[:, 0].argmax(axis=1)
     right = guess == np.array([LABELS.index(row["label"]) for row in data])
     found: dict[str, Any] = {"rows": len(data), "accuracy": round(float(right.mean()), 4)}
     for key in ("source", "label"):
@@ -57,9 +58,8 @@ def three_way(data: Sequence[dict[str, Any]], predict: Predict) -> tuple[dict[st
 
 
 def equivalence(data: Sequence[dict[str, Any]], predict: Predict) -> dict[str, Any]:
-    sides = [(f"{row['question']} {row['a']}", f"{row['question']} {row['b']}") for row in data]
-    both = predict(sides + [(b, a) for a, b in sides])
-    forward, backward = both[: len(data)], both[len(data) :]
+    both = predict([Pair(row["question"], row["a"], row["b"]) for row in data])
+    forward, backward = both[:, 0], both[:, 1]
     equal = np.array([bool(row["equivalent"]) for row in data])
     merged = np.array(
         [Rule.PROBABILITY.holds(Relation(*f), Relation(*b), 0.5) for f, b in zip(forward, backward, strict=True)]
@@ -94,16 +94,18 @@ def reference(checkpoint: Path, base: Path) -> Predict:
     tokenizer.enable_truncation(MAX_TOKENS, strategy="longest_first")
     tokenizer.enable_padding()
 
-    def predict(pairs: Sequence[tuple[str, str]]) -> npt.NDArray[np.float64]:
-        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i][0]) + len(pairs[i][1]))
-        out = np.zeros((len(pairs), len(LABELS)))
+    def predict(pairs: Sequence[Pair]) -> npt.NDArray[np.float64]:
+        sides = [(f"{context} {a}".strip(), f"{context} {b}".strip()) for context, a, b in pairs]
+        directed = [row for a, b in sides for row in ((a, b), (b, a))]
+        order = sorted(range(len(directed)), key=lambda i: len(directed[i][0]) + len(directed[i][1]))
+        out = np.zeros((len(directed), len(LABELS)))
         for start in range(0, len(order), 64):
             part = order[start : start + 64]
-            encoded = tokenizer.encode_batch([pairs[i] for i in part])
+            encoded = tokenizer.encode_batch([directed[i] for i in part])
             columns = ([e.ids for e in encoded], [e.attention_mask for e in encoded], [e.type_ids for e in encoded])
             with torch.inference_mode():
                 out[part] = judge(*(torch.tensor(column) for column in columns)).softmax(-1).double().numpy()
-        return out
+        return out.reshape(len(pairs), 2, len(LABELS))
 
     return predict
 

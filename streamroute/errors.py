@@ -11,6 +11,7 @@
     |   |-- UpstreamProtocolError    answered with something that is not a chat completion
     |   `-- UpstreamInterruptedError broke off before the end of its answer
     |-- ScorerError            the judge could not compare the samples
+    |   `-- ScorerOverloaded           it had no time for them: too much waits, a deadline passed, or it is closed
     |-- RouteError             every leg that could have answered failed: carries each leg's error
     `-- LocalProtocolError     a bug in the caller: an event that cannot happen in this state
 
@@ -28,6 +29,7 @@ __all__ = (
     "ModelFileError",
     "RouteError",
     "ScorerError",
+    "ScorerOverloaded",
     "StreamrouteError",
     "UpstreamConnectError",
     "UpstreamError",
@@ -93,6 +95,11 @@ class UpstreamInterruptedError(UpstreamError):
 
 class ScorerError(StreamrouteError):
     """The judge failed; routes fall back to their `on_uncertain`."""
+
+
+class ScorerOverloaded(ScorerError):  # noqa: N818 - a state that passes, not a fault
+    """The judge did not start, or did not end, what it was asked: its queue was full, something more urgent took the
+    place, the deadline passed before the turn came, or it was closed."""
 
 
 class RouteError(StreamrouteError):

@@ -20,12 +20,17 @@ _REQUIRED: dict[str, type] = {
     "file": str, "sha256": str, "size": int, "tokenizer": str, "tokenizer_sha256": str, "labels": list,
     "max_tokens": int, "licence": str, "origin": str,
 }  # fmt: skip
-_OPTIONAL: dict[str, type] = {"threads": int, "disabled_optimizers": list}
+_OPTIONAL: dict[str, type] = {"directions": int, "threads": int, "disabled_optimizers": list}
+_LEAST = {"max_tokens": 8, "threads": 1}  # eight hold two texts, a word of context and what stands between them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """One model of a manifest. Paths are absolute; `labels` is the order of the logits; `max_tokens` is per pair."""
+    """One model of a manifest. Paths are absolute; `labels` is the order of three logits; `max_tokens` is per row.
+
+    `directions` is how many of them one row gives, three logits each: 1, whether the first text entails the second; or
+    2, that and then the other way. `encoding` says how either is laid out.
+    """
 
     name: str
     path: Path
@@ -37,6 +42,7 @@ class ModelSpec:
     max_tokens: int
     licence: str
     origin: str
+    directions: int = 1
     threads: int = 1
     disabled_optimizers: tuple[str, ...] = ()
 
@@ -108,9 +114,11 @@ def _spec(path: Path, name: str, table: Any) -> ModelSpec:
             raise ModelFileError(f"{where}: {key} must be 64 lower-case hexadecimal digits")
     if sorted(map(str, table["labels"])) != sorted(LABELS):
         raise ModelFileError(f"{where}: labels must be {', '.join(LABELS)} in the order of the logits")
-    for key in ("max_tokens", "threads"):
-        if table.get(key, 1) < 1:
-            raise ModelFileError(f"{where}: {key} must be at least 1")
+    for key, least in _LEAST.items():
+        if table.get(key, least) < least:
+            raise ModelFileError(f"{where}: {key} must be at least {least}")
+    if table.get("directions", 1) not in (1, 2):
+        raise ModelFileError(f"{where}: directions must be 1 or 2")
     return ModelSpec(
         name=name,
         path=path.parent / table["file"],
@@ -122,6 +130,7 @@ def _spec(path: Path, name: str, table: Any) -> ModelSpec:
         max_tokens=table["max_tokens"],
         licence=table["licence"],
         origin=table["origin"],
+        directions=table.get("directions", 1),
         threads=table.get("threads", 1),
         disabled_optimizers=tuple(map(str, table.get("disabled_optimizers", ()))),
     )

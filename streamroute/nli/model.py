@@ -9,21 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from streamroute.errors import ModelFileError, ScorerError
 from streamroute.nli.batcher import EntailmentWorker
+from streamroute.nli.encoding import PairEncoder, Row, batches
 from streamroute.nli.manifest import LABELS, ModelSpec, bundled_manifest, read_manifest
-from streamroute.uncertainty.base import Relation
+from streamroute.uncertainty.base import Pair, Relation, Relations
 
 __all__ = ("CrossEncoder", "load_bundled")
 
-BUCKETS = (32, 64, 96, 128, 192, 256, 384, 512)
-MAX_BATCH = 32
-_INPUTS = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _SELF_TEST = (
-    (("A man is asleep on the sofa.", "A man is asleep on the sofa."), "entailment"),
-    (("A man is asleep on the sofa.", "The man is not asleep."), "contradiction"),
+    (Pair("", "A man is asleep on the sofa.", "A man is asleep on the sofa."), "entailment"),
+    (Pair("", "A man is asleep on the sofa.", "The man is not asleep."), "contradiction"),
 )
 
 
@@ -37,90 +36,83 @@ class CrossEncoder:
     def __init__(self, spec: ModelSpec) -> None:
         model, vocabulary = spec.verified()
         self.spec = spec
-        self._tokenizer = _tokenizer(vocabulary, spec)
-        self._room = spec.max_tokens - self._tokenizer.num_special_tokens_to_add(is_pair=True)
+        self._encoder = _encoder(vocabulary, spec)
         self._session = _session(model, spec)
         self._wanted = [entry.name for entry in self._session.get_inputs()]
         self._columns = [spec.labels.index(label) for label in LABELS]
         self._check()
 
-    def relations(self, pairs: Sequence[tuple[str, str]]) -> list[Relation]:
-        """One relation for each (premise, hypothesis), in order. Blocks. Raises ScorerError.
+    def relations(self, pairs: Sequence[Pair]) -> list[Relations]:
+        """The relations of each pair, in order. Blocks. Raises ScorerError.
 
-        Pairs of similar length run together, for padding is pure loss. Too long a pair loses the end of its premise;
-        its hypothesis only what does not fit alone.
+        Any strings will do: too long ones are cut, and what is no text reads as nothing.
         """
-        encoded = [self._encode(premise, hypothesis) for premise, hypothesis in pairs]
-        order = sorted(range(len(pairs)), key=lambda i: len(encoded[i].ids))
-        groups: dict[int, list[int]] = {}
-        for i in order:
-            bucket = next((b for b in BUCKETS if len(encoded[i].ids) <= b), len(encoded[i].ids))
-            groups.setdefault(bucket, []).append(i)
-        results: dict[int, Relation] = {}
-        for members in groups.values():
-            for start in range(0, len(members), MAX_BATCH):
-                part = members[start : start + MAX_BATCH]
-                for i, row in zip(part, self._run([encoded[i] for i in part]), strict=True):
-                    results[i] = Relation(*map(float, row))
-        return [results[i] for i in range(len(pairs))]
+        rows = self._encoder.rows(pairs)
+        found = np.empty((len(rows), self.spec.directions, len(LABELS)))
+        for part in batches([len(row.ids) for row in rows]):
+            found[part] = self._run([rows[i] for i in part])
+        # The two directions of a pair are those of one row, or two rows that follow each other.
+        both = found.reshape(len(pairs), 2, len(LABELS)).tolist()
+        return [Relations(Relation(*forward), Relation(*backward)) for forward, backward in both]
 
-    def _encode(self, premise: str, hypothesis: str) -> Encoding:
-        """Truncated from the premise's tail; a hypothesis that leaves the premise no room is cut to half of it."""
-        encoding = self._tokenizer.encode(premise, hypothesis)
-        if len(encoding.ids) <= self.spec.max_tokens:
-            return encoding
-        first, second = (self._tokenizer.encode(text, add_special_tokens=False) for text in (premise, hypothesis))
-        # At least a quarter of the room is the premise's: a hypothesis alone can be judged against nothing.
-        least = min(len(first.ids), self._room // 4)
-        hypothesis_room = min(len(second.ids), self._room - least)
-        first.truncate(self._room - hypothesis_room)
-        second.truncate(hypothesis_room)
-        return self._tokenizer.post_process(first, second)
-
-    def _run(self, batch: Sequence[Encoding]) -> npt.NDArray[np.float64]:
-        """(len(batch), 3) probabilities in the order of LABELS."""
-        width = max(len(encoding.ids) for encoding in batch)
-        feed: dict[str, npt.NDArray[np.int64]] = {}
-        for name in self._wanted:
-            array = np.zeros((len(batch), width), dtype=np.int64)
-            for i, encoding in enumerate(batch):
-                array[i, : len(encoding.ids)] = getattr(encoding, _INPUTS[name])
-            feed[name] = array
+    def _run(self, rows: Sequence[Row]) -> npt.NDArray[np.float64]:
+        """(len(rows), directions, 3) probabilities, the last axis in the order of LABELS."""
+        ids, mask, types = np.zeros((3, len(rows), max(len(row.ids) for row in rows)), dtype=np.int64)
+        for i, row in enumerate(rows):
+            used = slice(len(row.ids))
+            ids[i, used], mask[i, used], types[i, used] = row.ids, 1, row.types
+        columns = dict(zip(_INPUTS, (ids, mask, types), strict=True))
         try:
-            logits = np.asarray(self._session.run(None, feed)[0], dtype=np.float64)
+            output = self._session.run(None, {name: columns[name] for name in self._wanted})[0]
+            logits = np.asarray(output, dtype=np.float64)
         except Exception as error:  # onnxruntime raises its own unrelated classes
             raise ScorerError(f"{self.spec.name}: {error}") from error
+        shape = (len(rows), self.spec.directions, len(LABELS))
+        if logits.shape != (shape[0], shape[1] * shape[2]):
+            raise ScorerError(
+                f"{self.spec.name}: gave logits of the shape {logits.shape}, not {shape[1] * shape[2]} a row"
+            )
         if not np.isfinite(logits).all():
             raise ScorerError(f"{self.spec.name}: gave logits that are not finite")
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: npt.NDArray[np.float64] = (powers / powers.sum(axis=1, keepdims=True))[:, self._columns]
+        logits = logits.reshape(shape)
+        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        probabilities: npt.NDArray[np.float64] = (powers / powers.sum(axis=-1, keepdims=True))[..., self._columns]
         return probabilities
 
     def _check(self) -> None:
-        names = {entry.name for entry in self._session.get_inputs()}
-        if not names <= _INPUTS.keys() or "input_ids" not in names:
-            raise ModelFileError(f"{self.spec.path}: unknown inputs {sorted(names)}, expected {', '.join(_INPUTS)}")
+        if not set(self._wanted) <= set(_INPUTS) or "input_ids" not in self._wanted:
+            raise ModelFileError(f"{self.spec.path}: unknown inputs {self._wanted}, expected {', '.join(_INPUTS)}")
         try:
             found = self.relations([pair for pair, _ in _SELF_TEST])
         except (ScorerError, IndexError, TypeError) as error:
             raise ModelFileError(f"{self.spec.path}: the self-test failed ({error})") from error
-        for relation, (pair, label) in zip(found, _SELF_TEST, strict=True):
-            guess = LABELS[int(np.argmax(relation))]
+        for relations, (pair, label) in zip(found, _SELF_TEST, strict=True):
+            guess = LABELS[int(np.argmax(relations.forward))]
             if guess != label:
                 raise ModelFileError(
-                    f"{self.spec.path}: calls {pair[0]!r} -> {pair[1]!r} {guess}, not {label}:"
+                    f"{self.spec.path}: calls {pair.a!r} -> {pair.b!r} {guess}, not {label}:"
                     f" its labels are not in the order {', '.join(self.spec.labels)}"
                 )
 
 
-def _tokenizer(content: bytes, spec: ModelSpec) -> Tokenizer:
+def _encoder(content: bytes, spec: ModelSpec) -> PairEncoder:
     try:
         tokenizer = Tokenizer.from_buffer(content)
     except Exception as error:  # tokenizers raises bare Exception
         raise ModelFileError(f"{spec.tokenizer}: not a tokenizer ({error})") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return tokenizer
+    # An answer that spells out "[SEP]" must not end its own segment.
+    tokenizer.encode_special_tokens = True
+    cls, sep = (tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
+    if cls is None or sep is None:
+        raise ModelFileError(f"{spec.tokenizer}: has no [CLS] or no [SEP]")
+
+    def tokenise(text: str) -> list[int]:
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    return PairEncoder(tokenise, cls=cls, sep=sep, directions=spec.directions, max_tokens=spec.max_tokens)
 
 
 def _session(content: bytes, spec: ModelSpec) -> Any:

@@ -16,11 +16,33 @@ class Relation(NamedTuple):
     contradiction: float
 
 
-class EntailmentModel(Protocol):
-    """Directed natural-language inference."""
+class Pair(NamedTuple):
+    """Two texts to be compared, and the question that both answer ("" where they stand alone)."""
 
-    async def relations(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Relation]:
-        """One relation for each (premise, hypothesis), in order. Raises `ScorerError`. Never blocks the event loop."""
+    context: str
+    a: str
+    b: str
+
+    def swapped(self) -> Pair:
+        return Pair(self.context, self.b, self.a)
+
+
+class Relations(NamedTuple):
+    """Both directions of one pair: `a` as premise of `b`, and `b` as premise of `a`."""
+
+    forward: Relation
+    backward: Relation
+
+    def swapped(self) -> Relations:
+        """Those of the swapped pair."""
+        return Relations(self.backward, self.forward)
+
+
+class EntailmentModel(Protocol):
+    """Natural-language inference, both directions at once: a model that reads two texts can say both in one pass."""
+
+    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+        """The relations of each pair, in order. Raises `ScorerError`. Never blocks the event loop."""
         ...
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from streamroute.uncertainty.base import EntailmentModel, Relation
+from streamroute.uncertainty.base import EntailmentModel, Pair, Relation, Relations
 from streamroute.uncertainty.extract import numbers
 from streamroute.uncertainty.gist import Gist
 from streamroute.uncertainty.guards import same
@@ -45,18 +45,6 @@ class Rule(enum.StrEnum):
             case Rule.EITHER:
                 return max(forward.entailment, backward.entailment) >= theta
 
-    def may_hold(self, forward: Relation, theta: float) -> bool:
-        """Whether the other direction can still matter after `forward` alone did not settle it."""
-        match self:
-            case Rule.PROBABILITY:
-                return forward.contradiction < 0.5 and (forward.entailment + 1) / 2 >= theta
-            case Rule.STRICT:
-                return forward.entailment >= theta
-            case Rule.NO_CONTRADICTION:
-                return not _contradicts(forward)
-            case Rule.EITHER:
-                return True
-
 
 def _contradicts(relation: Relation) -> bool:
     return relation.contradiction > max(relation.entailment, relation.neutral)
@@ -76,7 +64,8 @@ _DIFFERENT = Comparison(False, 0.0, 1.0)
 
 
 class Comparer:
-    """Compares texts that answer one question. Remembers every directed pair; `pairs` counts those it asked for."""
+    """Compares texts that answer one question. Remembers every pair, in both orders; `pairs` counts those it asked for,
+    each of which the model compared in both directions."""
 
     def __init__(
         self, model: EntailmentModel, question: str, *, rule: Rule = Rule.PROBABILITY, theta: float = 0.5
@@ -87,42 +76,30 @@ class Comparer:
         self._context = " ".join(question.split()[-CONTEXT_WORDS:])
         self._asked = frozenset(tokens(question))
         self._given = frozenset(numbers(question))
-        self._relations: dict[tuple[str, str], Relation] = {}
+        self._relations: dict[Pair, Relations] = {}
         self.pairs = 0
 
     async def compare(self, a: Gist, b: Gist) -> Comparison:
-        """Whether `a` and `b` are equivalent. Asks the shorter as premise first (it entails the longer least often, and
-        then the other direction is not needed)."""
-        settled = self._settled(a, b)
-        if settled is not None:
-            return settled
-        first, second = self._directions(a, b)
-        forward = (await self._ask([first]))[0]
-        if not self._rule.may_hold(forward, self._theta):
-            return Comparison(False, forward.entailment, forward.contradiction)
-        backward = (await self._ask([second]))[0]
-        return self._verdict(forward, backward)
+        """Whether `a` and `b` are equivalent."""
+        return (await self._compare_all([(a, b)]))[0]
 
     async def compare_with_answer(self, answer: Gist, probes: Sequence[Gist]) -> list[Comparison]:
-        """The shown answer against each probe, both directions always. Where they are neutral and the answer says more,
-        the longer text decides: what entails a probe agrees with it, what contradicts it does not (METHOD 4.2)."""
-        open_pairs = [probe for probe in probes if self._settled(answer, probe) is None]
-        await self._ask([pair for probe in open_pairs for pair in self._directions(answer, probe)])
-        results = [self._known(answer, probe) for probe in probes]
+        """The shown answer against each probe. Where they are neutral and the answer says more, the longer text
+        decides: what entails a probe agrees with it, what contradicts it does not (METHOD 4.2)."""
+        results = await self._compare_all([(answer, probe) for probe in probes])
         if answer.support != answer.claim:
             unclear = [i for i, r in enumerate(results) if not r.equivalent and r.contradiction < 0.5]
             longer = await self._ask([self._pair(answer.support, probes[i].claim) for i in unclear])
-            for i, relation in zip(unclear, longer, strict=True):
+            for i, (relation, _) in zip(unclear, longer, strict=True):
                 if relation.entailment >= self._theta and relation.contradiction < 0.5:
                     results[i] = Comparison(True, relation.entailment, relation.contradiction)
         return results
 
-    def _known(self, a: Gist, b: Gist) -> Comparison:
-        settled = self._settled(a, b)
-        if settled is not None:
-            return settled
-        first, second = self._directions(a, b)
-        return self._verdict(self._relations[first], self._relations[second])
+    async def _compare_all(self, couples: Sequence[tuple[Gist, Gist]]) -> list[Comparison]:
+        settled = [self._settled(a, b) for a, b in couples]
+        left = [couple for couple, known in zip(couples, settled, strict=True) if known is None]
+        asked = iter(await self._ask([self._pair(*_shorter_first(a.claim, b.claim)) for a, b in left]))
+        return [known if known is not None else self._verdict(next(asked)) for known in settled]
 
     def _settled(self, a: Gist, b: Gist) -> Comparison | None:
         match same(a, b, asked=self._asked, given=self._given):
@@ -133,29 +110,32 @@ class Comparer:
             case None:
                 return None
 
-    def _verdict(self, forward: Relation, backward: Relation) -> Comparison:
+    def _verdict(self, relations: Relations) -> Comparison:
+        forward, backward = relations
         return Comparison(
             self._rule.holds(forward, backward, self._theta),
             min(1.0, max(0.0, (forward.entailment + backward.entailment) / 2)),
             min(1.0, max(0.0, forward.contradiction, backward.contradiction)),
         )
 
-    def _directions(self, a: Gist, b: Gist) -> tuple[tuple[str, str], tuple[str, str]]:
-        short, long = sorted((a.claim, b.claim), key=lambda claim: (len(claim), claim))
-        return self._pair(short, long), self._pair(long, short)
-
-    def _pair(self, premise: str, hypothesis: str) -> tuple[str, str]:
+    def _pair(self, a: str, b: str) -> Pair:
         """Fragments are propositions only together with the question; sentences stand alone (METHOD 4.5)."""
-        if not self._context or min(len(premise.split()), len(hypothesis.split())) >= STANDALONE_WORDS:
-            return premise, hypothesis
-        return f"{self._context} {premise}", f"{self._context} {hypothesis}"
+        alone = min(len(a.split()), len(b.split())) >= STANDALONE_WORDS
+        return Pair("" if alone else self._context, a, b)
 
-    async def _ask(self, pairs: Sequence[tuple[str, str]]) -> list[Relation]:
+    async def _ask(self, pairs: Sequence[Pair]) -> list[Relations]:
         new = [pair for pair in dict.fromkeys(pairs) if pair not in self._relations]
         if new:
             self.pairs += len(new)
-            self._relations.update(zip(new, await self._model.relations(new), strict=True))
+            for pair, relations in zip(new, await self._model.relations(new), strict=True):
+                self._relations[pair.swapped()] = relations.swapped()
+                self._relations[pair] = relations
         return [self._relations[pair] for pair in pairs]
+
+
+def _shorter_first(a: str, b: str) -> tuple[str, str]:
+    """One order for both ways to ask: a network need not be symmetric, but a verdict must be."""
+    return (a, b) if (len(a), a) <= (len(b), b) else (b, a)
 
 
 @dataclass(slots=True)

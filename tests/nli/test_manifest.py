@@ -35,8 +35,13 @@ def test_reads_what_is_there_and_fills_in_defaults(tmp_path: Path) -> None:
     spec = models[default]
     assert spec.name == default == "judge"
     assert spec.labels == ("contradiction", "entailment", "neutral")
-    assert (spec.threads, spec.disabled_optimizers) == (1, ())
+    assert (spec.directions, spec.threads, spec.disabled_optimizers) == (1, 1, ())
     assert spec.verified() == (MODEL, VOCABULARY)
+
+
+def test_a_model_may_give_both_directions_of_a_row(tmp_path: Path) -> None:
+    models, default = read_manifest(write(tmp_path, {"directions": "2"}))
+    assert models[default].directions == 2
 
 
 @pytest.mark.parametrize(
@@ -48,6 +53,9 @@ def test_reads_what_is_there_and_fills_in_defaults(tmp_path: Path) -> None:
         ({"sha256": '"abc"'}, "sha256 must be 64"),
         ({"labels": '["yes", "no"]'}, "labels must be entailment, neutral, contradiction"),
         ({"threads": "0"}, "threads must be at least 1"),
+        ({"max_tokens": "7"}, "max_tokens must be at least 8"),
+        ({"directions": "3"}, "directions must be 1 or 2"),
+        ({"directions": '"2"'}, "directions must be of type int, not str"),
         ({"thread": "1"}, "unknown key 'thread'"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streamroute.uncertainty.base import Relation
+from streamroute.uncertainty.base import Pair, Relation, Relations
 
 ENTAILS = Relation(0.9, 0.08, 0.02)
 NEUTRAL = Relation(0.05, 0.9, 0.05)
@@ -17,26 +17,29 @@ class Meanings:
 
     def __init__(self, neutral: Sequence[str] = ()) -> None:
         self.neutral = frozenset(neutral)
-        self.asked: list[tuple[str, str]] = []
+        self.asked: list[Pair] = []
 
-    async def relations(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Relation]:
+    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
         self.asked += pairs
-        return [self._relation(*pair) for pair in pairs]
+        return [Relations(relation, relation) for relation in map(self._relation, pairs)]
 
-    def _relation(self, premise: str, hypothesis: str) -> Relation:
-        left, right = premise.split()[-2], hypothesis.split()[-2]
+    def _relation(self, pair: Pair) -> Relation:
+        left, right = pair.a.split()[-2], pair.b.split()[-2]
         if left == right:
             return ENTAILS
         return NEUTRAL if self.neutral & {left, right} else CONTRADICTS
 
 
 class Scripted:
-    """Gives each directed pair the relation written for it; anything else is neutral."""
+    """Gives each premise and hypothesis the relation written for them; anything else is neutral."""
 
     def __init__(self, relations: dict[tuple[str, str], Relation]) -> None:
         self.script = relations
-        self.asked: list[tuple[str, str]] = []
+        self.asked: list[Pair] = []
 
-    async def relations(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Relation]:
+    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
         self.asked += pairs
-        return [self.script.get(pair, NEUTRAL) for pair in pairs]
+        return [Relations(self._directed(a, b), self._directed(b, a)) for _, a, b in pairs]
+
+    def _directed(self, premise: str, hypothesis: str) -> Relation:
+        return self.script.get((premise, hypothesis), NEUTRAL)
