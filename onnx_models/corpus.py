@@ -4,7 +4,7 @@ The sources know different amounts, so there are three kinds of target:
 
 - ``three_way``      a entails, is neutral to, or contradicts b (NLI corpora); nothing is said of b -> a, except that a
                      contradiction is one both ways and an entailment none;
-- ``equivalence``    two answers to one question do or do not mean the same, so both directions should entail or neither;
+- ``equivalence``    two answers to one question do or do not mean the same: both directions entail, or neither;
 - ``contradiction``  two sentences do or do not contradict each other.
 
 Row formats are those of the project's own commands, see ``onnx_models/README.md``.
@@ -28,10 +28,14 @@ Kind = Literal["three_way", "equivalence", "contradiction"]
 KINDS: tuple[Kind, ...] = ("three_way", "equivalence", "contradiction")
 LABELS = ("entailment", "neutral", "contradiction")
 
+# Rows per epoch. Synthetic sources teach their templates, not the language; human ones in short supply are repeated.
 SHARES = {
-    # Rows per epoch. Synthetic sources teach their templates, not the language; human ones in short supply are repeated.
-    "snli_dev": 14_000, "mnli_train10k": 15_000, "lingnli_train": 30_000, "conjnli_adv": 4_000, "sra_train": 3_000,
-} | {f"curr_{name}": 300 for name in ("boolean", "comparative", "conditional", "counting", "negation", "quantifier")}  # fmt: skip
+    "snli_dev": 14_000,
+    "mnli_train10k": 15_000,
+    "lingnli_train": 30_000,
+    "conjnli_adv": 4_000,
+    "sra_train": 3_000,
+} | {f"curr_{name}": 300 for name in ("boolean", "comparative", "conditional", "counting", "negation", "quantifier")}
 EQUAL_ANSWERS = 12_000
 SWAPPED_ANSWERS = 5_000
 GOLD_ANSWERS = 4_000

@@ -15,7 +15,6 @@ import json
 import re
 import tempfile
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np

@@ -50,8 +50,8 @@ def _near(number: str, rng: random.Random) -> str:
 def gold_pairs(
     questions: Sequence[dict[str, Any]], count: int, rng: random.Random
 ) -> Iterator[tuple[tuple[str, str, str], int]]:
-    """At most `count` times ((question, a, b), 1 or 0): two names of the right answer, or the right one and another question's
-    answer of like form, bare or in a short sentence."""
+    """At most `count` times ((question, a, b), 1 or 0): two names of the right answer, or the right one and one of like
+    form to another question, bare or in a short sentence."""
     # Elsewhere several golds are several answers ("name a moon of Jupiter"); there they are names of one.
     with_aliases = [row for row in questions if row["dataset"] == "triviaqa" and len(row["gold"]) > 1]
     by_form: dict[tuple[str, bool], list[str]] = {}

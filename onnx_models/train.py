@@ -63,10 +63,9 @@ def loss_of(logits: torch.Tensor, kind: torch.Tensor, target: torch.Tensor) -> t
     forward, backward = (log_softmax(part, dim=-1) for part in logits.chunk(2, dim=-1))
     three = cross_entropy(logits[:, :3], target.clamp(max=2), label_smoothing=SMOOTHING, reduction="none")
     three = three + SYMMETRY * _binary(backward[:, 2], (target == 2).float())
-    losses = [three]
-    for column in (0, 2):  # equivalence is entailment both ways
-        losses.append((_binary(forward[:, column], target.float()) + _binary(backward[:, column], target.float())) / 2)
-    return torch.stack(losses, dim=-1).gather(1, kind.unsqueeze(1)).mean()
+    wanted = target.float()
+    both_ways = [(_binary(forward[:, i], wanted) + _binary(backward[:, i], wanted)) / 2 for i in (0, 2)]
+    return torch.stack([three, *both_ways], dim=-1).gather(1, kind.unsqueeze(1)).mean()
 
 
 @torch.no_grad()

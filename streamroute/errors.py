@@ -3,6 +3,7 @@
     StreamrouteError
     |-- ConfigError            a setting is missing, unknown or of the wrong type: names file, key and what was expected
     |-- BadRequestError        the caller's request cannot be served as it is: names the field
+    |-- DataFileError          a file of rows cannot be read as such: names file, line and field
     |-- ModelFileError         a model file is missing, incomplete or not the bytes its manifest promises
     |-- UpstreamError          one leg failed: names the upstream
     |   |-- UpstreamConnectError     nothing answered
@@ -25,6 +26,7 @@ from collections.abc import Sequence
 __all__ = (
     "BadRequestError",
     "ConfigError",
+    "DataFileError",
     "LocalProtocolError",
     "ModelFileError",
     "RouteError",
@@ -55,6 +57,11 @@ class BadRequestError(StreamrouteError):
         super().__init__(message)
         self.param = param
         self.code = code
+
+
+class DataFileError(StreamrouteError):
+    """A file of rows is missing, broken or of another form. The message names the file and, where one is at fault, the
+    line and its field."""
 
 
 class ModelFileError(StreamrouteError):

@@ -75,6 +75,14 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--fresh", action="store_true", help="measure the two baselines again instead of reusing them")
     demo.add_argument("--threshold", type=_probability, metavar="X", help="escalate above this uncertainty (0 to 1)")
     demo.add_argument("--no-color", action="store_true")
+
+    evaluation = commands.add_parser("eval", help="measure the judge on labelled data of yours")
+    suites = evaluation.add_subparsers(dest="suite", required=True, metavar="SUITE")
+    for suite, words, row in (
+        ("nli", "entailment, neutral or contradiction?", '{"premise", "hypothesis", "label"}'),
+        ("pairs", "do two answers to one question say the same?", '{"question", "a", "b", "equivalent"}'),
+    ):
+        _judge_options(suites.add_parser(suite, help=words, description=f"{words.capitalize()} Rows: {row}"))
     return parser
 
 
@@ -98,6 +106,14 @@ def _route_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--route", metavar="NAME", help="a route of the configuration; the first without it")
     parser.add_argument("--no-color", action="store_true")
+
+
+def _judge_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="JSON lines, plain, .gz or .xz; - is the standard input")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N rows")
+    parser.add_argument("--model", metavar="NAME", help="a model of the manifest; its default one without it")
+    parser.add_argument("--manifest", metavar="FILE", help="a manifest of judges; the bundled one without it")
 
 
 def _count(text: str) -> int:

@@ -1,0 +1,109 @@
+"""Labelled rows from JSON Lines, for measuring a judge: one object a line, UTF-8; plain, or packed as the name says."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import zlib
+from collections.abc import Iterable, Iterator
+from io import BufferedIOBase
+from itertools import islice
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from streamroute.errors import DataFileError
+
+__all__ = ("NliRow", "PairRow", "parse_rows", "read_rows")
+
+_BOM = b"\xef\xbb\xbf"
+_PACKED = (b"\x1f\x8b", b"\xfd7zXZ\x00")  # what files of gzip and of xz begin with
+
+
+class NliRow(msgspec.Struct, frozen=True):
+    """What `premise` says about `hypothesis`. `source`: the corpus that the row is from, where files are mixed."""
+
+    premise: str
+    hypothesis: str
+    label: Literal["entailment", "neutral", "contradiction"]
+    source: str | None = None
+
+
+class PairRow(msgspec.Struct, frozen=True):
+    """Two answers, `a` and `b`, to one `question`, and whether they say the same."""
+
+    question: str
+    a: str
+    b: str
+    equivalent: bool
+    source: str | None = None
+
+
+Row = TypeVar("Row", NliRow, PairRow)
+
+
+def read_rows(path: Path, kind: type[Row], *, limit: int | None = None) -> Iterator[Row]:
+    """The first `limit` rows of a file, read as they are asked for; a name that ends in .gz or .xz is unpacked.
+
+    Unknown fields are ignored, blank lines and a byte order mark skipped. Raises `DataFileError`, also where there is
+    no row at all.
+    """
+    return parse_rows(_lines(path), kind, name=str(path), limit=limit)
+
+
+def parse_rows(lines: Iterable[bytes], kind: type[Row], *, name: str, limit: int | None = None) -> Iterator[Row]:
+    """`read_rows` of lines that are there already; `name` is what errors call their origin."""
+    none = True
+    for row in islice(_decoded(lines, kind, name), limit):
+        none = False
+        yield row
+    if none:
+        raise DataFileError(f"{name}: no rows")
+
+
+def _decoded(lines: Iterable[bytes], kind: type[Row], name: str) -> Iterator[Row]:
+    decoder = msgspec.json.Decoder(kind)
+    for number, line in enumerate(_readable(lines, name), start=1):
+        if number == 1 and line.startswith(_PACKED):
+            raise DataFileError(f"{name}: is compressed, but its name does not end in .gz or .xz")
+        text = line.removeprefix(_BOM) if number == 1 else line
+        if not text.strip():
+            continue
+        try:
+            yield decoder.decode(text)
+        except UnicodeDecodeError as error:
+            raise DataFileError(f"{name}: line {number}: not UTF-8 ({error.reason})") from error
+        except msgspec.DecodeError as error:  # names the field
+            raise DataFileError(f"{name}: line {number}: {error}") from error
+
+
+def _readable(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """`lines`, with what files and archives raise while they are read translated."""
+    try:
+        yield from lines
+    except gzip.BadGzipFile as error:
+        raise DataFileError(f"{name}: is not a gzip archive, or a damaged one ({error})") from error
+    except lzma.LZMAError as error:
+        raise DataFileError(f"{name}: is not an xz archive, or a damaged one ({error})") from error
+    except zlib.error as error:
+        raise DataFileError(f"{name}: is a damaged archive ({error})") from error
+    except EOFError as error:
+        raise DataFileError(f"{name}: is cut short: the end of the archive is missing") from error
+    except OSError as error:
+        raise DataFileError(f"{name}: cannot be read ({error.strerror})") from error
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with _opened(path) as file:
+        yield from file
+
+
+def _opened(path: Path) -> BufferedIOBase:
+    match path.suffix:
+        case ".gz":
+            return gzip.open(path)
+        case ".xz":
+            return lzma.open(path)
+        case _:
+            return path.open("rb")
