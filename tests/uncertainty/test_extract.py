@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamroute.uncertainty.extract import Form, extract, is_arithmetic, is_polar, json_leaves, number_of, numbers
+from streamroute.uncertainty.extract import Form, extract, is_arithmetic, is_polar, number_of, numbers
+from streamroute.uncertainty.leaves import json_leaves
 
 SUM = "Tom has 3 apples and buys 4 more. How many apples has he?"
 CHOICE = "Which is a city? A) Rome B) the Nile C) Etna"
