@@ -39,7 +39,6 @@ class Answer:
 
 
 MAX_DIGITS = 60
-MAX_POLAR_CHARS = 1_000
 
 _BOXED = re.compile(r"\\boxed\s*\{")
 _HASHES = re.compile(r"^[ \t]*#{4}[ \t]*([^#\s].*)$", re.MULTILINE)
@@ -50,11 +49,12 @@ _OPTIONS = re.compile(r"(?:^|[\s(])\(?([A-H])[).:]\s*\S")
 _POLARITY = re.compile(
     r"^\W*(yes|no|yeah|yep|nope|true|false)\b(?!\s+(?:one|matter|longer|doubt|single|such)\b)", re.IGNORECASE
 )
-_POLAR_QUESTION = re.compile(
-    r"(?:^|[.?!\n]\s*|:\s*)(?:is|are|was|were|am|do|does|did|can|could|will|would|shall|should|may|might|must|has|have"
-    r"|had|isn't|aren't|wasn't|don't|doesn't|didn't)\b[^.?!\n]*\?*\s*$|\b(?:true or false|yes or no)\b",
+_AUXILIARY = re.compile(
+    r"\s*(?:is|are|was|were|am|do|does|did|can|could|will|would|shall|should|may|might|must|has|have|had|isn't|aren't"
+    r"|wasn't|don't|doesn't|didn't)\b",
     re.IGNORECASE,
 )
+_EITHER = re.compile(r"\b(?:true or false|yes or no)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.])-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{(-?\d+)\}\s*\{(\d+)\}")
 _TEX = re.compile(r"\\(?:text|mathrm|[,!;()\s])|[{}$]")
@@ -163,7 +163,8 @@ def _letter(text: str, question: str) -> Answer | None:
 
 def is_polar(question: str) -> bool:
     """Whether yes or no answers the question."""
-    return bool(_POLAR_QUESTION.search(question.strip()[-MAX_POLAR_CHARS:]))
+    last = re.split(r"[.?!\n]", question.strip().rstrip("?"))[-1]
+    return any(_AUXILIARY.match(clause) for clause in last.split(":")) or bool(_EITHER.search(question))
 
 
 def _polarity(text: str, question: str) -> Answer | None:

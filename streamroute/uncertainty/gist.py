@@ -16,6 +16,8 @@ __all__ = ("MAX_CHARS", "NEGATIONS", "Gist", "asserts", "gist", "gist_of_growing
 
 MAX_CHARS = 50_000
 """How much of a text is read. A longer one counts as cut off there, which bounds the work on any text."""
+MAX_QUESTION_CHARS = 4_000
+"""How much of the end of a question is read: there stands what is asked."""
 
 SUPPORT_SENTENCES = 3
 MAX_CLAIM_WORDS = 60
@@ -56,6 +58,7 @@ class Gist:
 def gist(text: str, question: str = "", *, truncated: bool = False) -> Gist:
     """The gist of a text that has ended. Where it was cut off (`truncated`, or longer than `MAX_CHARS`), an unfinished
     last sentence is dropped if another stands before it, and its end is not taken for its answer."""
+    question = question[-MAX_QUESTION_CHARS:]
     text, truncated = text[:MAX_CHARS], truncated or len(text) > MAX_CHARS
     finished, rest = split_sentences(text)
     if truncated and finished:
@@ -72,6 +75,7 @@ def gist_of_growing(text: str, question: str = "") -> Gist | None:
     disclaims (an answer may follow), nor where the question is arithmetic (the first sentence is working, not result),
     nor by what stands in data or code, which only their end completes.
     """
+    question = question[-MAX_QUESTION_CHARS:]
     text = text[:MAX_CHARS].partition("```")[0]
     if text.lstrip().startswith(("{", "[")):
         return None

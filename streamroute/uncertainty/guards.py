@@ -38,7 +38,12 @@ def same(
             return compare(a.answer.parts, b.answer.parts).equivalent
         if a.answer.form is b.answer.form is not Form.TEXT:
             return _by_answer(a.answer, b.answer)
-    return _by_words(a, b, asked, given)
+    kinds = {g.answer.form for g in (a, b) if g.answer and g.answer.parts is not None}
+    if Form.CALLS in kinds:
+        return False  # words call nothing
+    # Words may say what data says, but standing somewhere in it is not saying it.
+    found = _by_words(a, b, asked, given)
+    return None if found and kinds else found
 
 
 def _by_answer(a: Answer, b: Answer) -> bool | None:

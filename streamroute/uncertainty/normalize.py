@@ -43,7 +43,9 @@ _YEAR_FIRST = re.compile(r"(?<![\d/])(\d{4})/(\d{2})/(\d{2})(?![\d/])")
 _SLASHED_DATE = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})(?![\d/])")
 _VULGAR = re.compile(r"(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])")
 _MIXED = re.compile(r"(?<![\d/.,-])(\d{1,3})[ -](\d{1,2})/(\d{1,3})(?![\d/])")
-_MONEY = re.compile(r"(?:\bus)?([$\u00a3\u20ac])\s*(\d+(?:\.\d+)?)(\s*(?:k|m|bn?|thousand|million|billion|trillion)\b)?")
+_MONEY = re.compile(
+    r"(?:\bus)?([$\u00a3\u20ac])\s*(\d+(?:\.\d+)?)(\s*(?:k|m|bn?|thousand|million|billion|trillion)\b)?"
+)
 _CURRENCIES = {"$": "dollar", "\u00a3": "pound sterling", "\u20ac": "euro"}
 _DEGREES = {"c": "celsius", "f": "fahrenheit"}
 _SHORT_SCALES = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion"}
@@ -51,7 +53,7 @@ _WORD = re.compile(
     r"\d{4}-\d{2}-\d{2}|(?:(?<!\w)-)?(?<![\d/.])\d+/\d+(?![\d/])|\d+s\b|(?:(?<!\w)-)?\d+(?:\.\d+)?(?:st|nd|rd|th)?"
     r"|[^\W\d_]+(?:'[^\W\d_]+)*|\d+|[^\W_]+"
 )
-_QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2212": "-", "\u2011": "-", "\u2044": "/"})
+_QUOTES = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2011\u2044", "''\"\"--/")
 
 
 def normalize(text: str) -> str:

@@ -108,8 +108,8 @@ def compare(a: Structured, b: Structured) -> Structural:
 def structured(text: str) -> Structured | None:
     """The data or program that a finished text gives as its answer, or None.
 
-    It is the whole text, or stands in fences that hold at least as much as the prose around them; several blocks count as one. Texts of
-    more than 100,000 characters have none.
+    It is the whole text, or stands in fences that hold at least as much as the prose around them; several blocks count
+    as one. Texts of more than 100,000 characters have none.
     """
     body = text.strip()
     if not body or len(body) > MAX_CHARS:
