@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any
 
-from streamroute.uncertainty.normalize import normalize, tokens
+from streamroute.uncertainty.code import fenced
+from streamroute.uncertainty.normalize import tokens
+from streamroute.uncertainty.numerals import spelt_fraction
+from streamroute.uncertainty.structure import Code, Structured, structured
 
-__all__ = ("Answer", "Form", "extract", "is_arithmetic", "is_polar", "json_leaves", "number_of", "numbers")
+__all__ = ("Answer", "Form", "extract", "is_arithmetic", "is_polar", "number_of", "numbers")
 
 
 class Form(StrEnum):
     """The kind of an extracted answer. Values of one form can be compared with each other; TEXT only for equality."""
 
     JSON = "json"
+    CALLS = "calls"
+    CODE = "code"
     NUMBER = "number"
     LETTER = "letter"
     POLARITY = "polarity"
@@ -26,29 +29,32 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An extracted answer: `value` is canonical (equal values are the same answer), `text` is what was written."""
+    """An extracted answer: `value` is canonical (equal values are the same answer), `text` is what was written, `parts`
+    what it is made of where it is data or code."""
 
     form: Form
     value: str
     text: str
+    parts: Structured | None = field(default=None, repr=False)
 
+
+MAX_DIGITS = 60
 
 _BOXED = re.compile(r"\\boxed\s*\{")
-_HASHES = re.compile(r"^\s*#{4}[ \t]*([^#\s].*)$", re.MULTILINE)
-_FINAL = re.compile(
-    r"\b(?:the\s+)?(?:final|correct|right)?\s*\banswer\b\s*(?:is\b|:|=)\**\s*:?\s*(?P<value>[^\n]+)", re.IGNORECASE
-)
-_LETTER = re.compile(r"^\W*(?:option|choice|answer)?\W*\(?([A-H])(?:[).:\]]|\s*[-\u2013]\s|\W*$)", re.IGNORECASE)
+_HASHES = re.compile(r"^[ \t]*#{4}[ \t]*([^#\s].*)$", re.MULTILINE)
+_FINAL = re.compile(r"\banswer\b\s*(?:is\b|:|=)\**\s*(?::\s*)?(?P<value>\S[^\n]*)", re.IGNORECASE)
+_LETTER = re.compile(r"^\W*(?:(?:option|choice|answer)\W*)?([A-H])(?:[).:\]]|\s*[-\u2013]\s|\W*$)", re.IGNORECASE)
 _LETTER_SAID = re.compile(r"\b(?:option|choice|answer is|answer:)\W{0,3}\(?([A-H])\b(?!')", re.IGNORECASE)
 _OPTIONS = re.compile(r"(?:^|[\s(])\(?([A-H])[).:]\s*\S")
 _POLARITY = re.compile(
     r"^\W*(yes|no|yeah|yep|nope|true|false)\b(?!\s+(?:one|matter|longer|doubt|single|such)\b)", re.IGNORECASE
 )
-_POLAR_QUESTION = re.compile(
-    r"(?:^|[.?!\n]\s*|:\s*)(?:is|are|was|were|am|do|does|did|can|could|will|would|shall|should|may|might|must|has|have"
-    r"|had|isn't|aren't|wasn't|don't|doesn't|didn't)\b[^.?!\n]*\?*\s*$|\b(?:true or false|yes or no)\b",
+_AUXILIARY = re.compile(
+    r"\s*(?:is|are|was|were|am|do|does|did|can|could|will|would|shall|should|may|might|must|has|have|had|isn't|aren't"
+    r"|wasn't|don't|doesn't|didn't)\b",
     re.IGNORECASE,
 )
+_EITHER = re.compile(r"\b(?:true or false|yes or no)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.])-?\$?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{(-?\d+)\}\s*\{(\d+)\}")
 _TEX = re.compile(r"\\(?:text|mathrm|[,!;()\s])|[{}$]")
@@ -63,17 +69,23 @@ _ONE_OPERAND = re.compile(
     r"|(?:binary|decimal) value)\b",
     re.IGNORECASE,
 )
+_ASKS_FOR_CODE = re.compile(
+    r"\b(?:code|function|program|script|method|class|implement\w*|snippet|regex|query|python|java\w*|sql|bash|html|css"
+    r"|rust|golang|c\+\+)(?!\w)",
+    re.IGNORECASE,
+)
 _THEN_SOMETHING_ELSE = re.compile(r"\.(?:\s|$)|\bbecause\b|\bsince\b")
 
 
 def extract(text: str, question: str = "", *, finished: bool = True) -> Answer | None:
     """The final answer that `text` gives in a recognised form, or None.
 
-    Tried in order: JSON, `\\boxed{}`, `####`, "the answer is", option letter, leading yes or no, and the last number
-    where the question is arithmetic. What only the end of a text can tell (JSON, a last number) needs `finished`.
+    Tried in order: JSON, tool calls, code (unless the prose around it marks an answer), `\\boxed{}`, `####`, "the
+    answer is", option letter, leading yes or no, and the last number where the question is arithmetic. What only the
+    end of a text can tell (JSON, calls, code, a last number) needs `finished`.
     """
     return (
-        (_json(text) if finished else None)
+        (_structured(text, question) if finished else None)
         or _marked(text, finished=finished)
         or _letter(text, question)
         or _polarity(text, question)
@@ -81,31 +93,16 @@ def extract(text: str, question: str = "", *, finished: bool = True) -> Answer |
     )
 
 
-def _json(text: str) -> Answer | None:
-    body = text.strip()
-    fenced = re.fullmatch(r"```\w*\s*(.*?)\s*```", body, re.DOTALL)
-    body = fenced[1] if fenced else body
-    if not body.startswith(("{", "[")):
+def _structured(text: str, question: str) -> Answer | None:
+    found = structured(text)
+    if found is None:
         return None
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    leaves = json_leaves(parsed)
-    return Answer(Form.JSON, json.dumps(sorted(leaves.items())), body)
-
-
-def json_leaves(value: Any, path: str = "$") -> dict[str, str]:
-    """Path -> canonical leaf of a JSON value: numbers by value, strings normalised, empty containers kept."""
-    if isinstance(value, dict) and value:
-        return {k: v for key, part in value.items() for k, v in json_leaves(part, f"{path}.{key}").items()}
-    if isinstance(value, list) and value:
-        return {k: v for i, part in enumerate(value) for k, v in json_leaves(part, f"{path}[{i}]").items()}
-    if isinstance(value, str):
-        return {path: "s:" + normalize(value)}
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return {path: f"n:{value:.12g}" if isinstance(value, float) else f"n:{value}"}
-    return {path: json.dumps(value)}
+    if isinstance(found, Code):
+        prose = fenced(text).prose
+        worked_out = is_arithmetic(question) and not _ASKS_FOR_CODE.search(question)  # the code is only its working
+        if worked_out or (prose != text and _marked(prose, finished=True)):
+            return None
+    return Answer(Form(found.kind), found.key, found.body, found)
 
 
 def _marked(text: str, *, finished: bool) -> Answer | None:
@@ -146,6 +143,7 @@ def _typed(found: str) -> Answer:
         return Answer(Form.POLARITY, _yes(polarity[1]), found)
     written = tokens(_TEX.sub(" ", _FRACTION.sub(r"\1/\2", found)))
     value = number_of(found)
+    value = spelt_fraction(found) if value is None else value
     if value is None and len(written) <= 2:
         value = number_of(written[0]) if written else None
     if value is not None and len(written) <= 4:
@@ -165,7 +163,8 @@ def _letter(text: str, question: str) -> Answer | None:
 
 def is_polar(question: str) -> bool:
     """Whether yes or no answers the question."""
-    return bool(_POLAR_QUESTION.search(question.strip()))
+    last = re.split(r"[.?!\n]", question.strip().rstrip("?"))[-1]
+    return any(_AUXILIARY.match(clause) for clause in last.split(":")) or bool(_EITHER.search(question))
 
 
 def _polarity(text: str, question: str) -> Answer | None:
@@ -199,7 +198,7 @@ def number_of(text: str) -> Fraction | None:
     """The exact value of a written number ("1,234", "$5", "2/3", "50%", "-.5"), or None."""
     body = _FRACTION.sub(r"\1/\2", text.strip().rstrip("."))
     body = re.sub(r"[,$\s]|\\%|%$|\\", "", body)
-    if not re.fullmatch(r"-?(?:\d+(?:\.\d+)?|\.\d+)(?:/\d+)?", body) or len(body) > 60:
+    if not re.fullmatch(r"-?(?:\d+(?:\.\d+)?|\.\d+)(?:/\d+)?", body) or len(body) > MAX_DIGITS:
         return None
     top, _, bottom = body.partition("/")
     if bottom and int(bottom) == 0:
@@ -208,7 +207,7 @@ def number_of(text: str) -> Fraction | None:
 
 
 def numbers(text: str) -> tuple[Fraction, ...]:
-    """All numbers in the canonical spelling of `text`, in order; a date counts by its parts."""
+    """All numbers in the canonical spelling of `text`, in order; a date counts by its parts, "3/4" also by them."""
     found: list[Fraction] = []
     for token in tokens(text):
         date = re.fullmatch(r"(\d{4})-(\d{2})-(\d{2})", token)
@@ -216,4 +215,6 @@ def numbers(text: str) -> tuple[Fraction, ...]:
             value = number_of(part)
             if value is not None:
                 found.append(value)
+        if "/" in token:  # three quarters, or the third of April: all that it may be
+            found += [Fraction(part) for part in token.lstrip("-").split("/") if len(part) <= MAX_DIGITS]
     return tuple(found)

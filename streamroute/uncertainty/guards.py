@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from fractions import Fraction
 
 from streamroute.uncertainty.extract import Answer, Form
 from streamroute.uncertainty.gist import NEGATIONS, Gist
 from streamroute.uncertainty.sequential import Stance
+from streamroute.uncertainty.structure import compare
 
 __all__ = ("same",)
 
@@ -33,25 +33,29 @@ def same(
         return False
     if a.unsettled or b.unsettled:
         return False  # sentences of working are alike whatever they lead to
-    if a.answer and b.answer and a.answer.form is b.answer.form is not Form.TEXT:
-        return _by_answer(a.answer, b.answer)
-    return _by_words(a, b, asked, given)
+    if a.answer and b.answer:
+        if a.answer.parts is not None and b.answer.parts is not None:
+            return compare(a.answer.parts, b.answer.parts).equivalent
+        if a.answer.form is b.answer.form is not Form.TEXT:
+            return _by_answer(a.answer, b.answer)
+    kinds = {g.answer.form for g in (a, b) if g.answer and g.answer.parts is not None}
+    if Form.CALLS in kinds:
+        return False  # words call nothing
+    # Words may say what data says, but standing somewhere in it is not saying it.
+    found = _by_words(a, b, asked, given)
+    return None if found and kinds else found
 
 
 def _by_answer(a: Answer, b: Answer) -> bool | None:
-    if a.form is Form.NUMBER:
-        return _close(Fraction(a.value), Fraction(b.value))
-    if a.form is Form.JSON:
-        return _json(dict(json.loads(a.value)), dict(json.loads(b.value)))
-    return False  # letters and polarities that are equal have equal keys
-
-
-def _json(a: dict[str, str], b: dict[str, str]) -> bool | None:
-    """Different shape, number or constant: different. Different wording only: a model's business."""
-    if a.keys() != b.keys():
-        return False
-    differing = [(a[path], b[path]) for path in a if a[path] != b[path]]
-    return None if all(x.startswith("s:") and y.startswith("s:") for x, y in differing) else False
+    if a.form is not Form.NUMBER:
+        return False  # letters and polarities that are equal have equal keys
+    x, y = Fraction(a.value), Fraction(b.value)
+    if _close(x, y):
+        return True
+    # "50%" is one half, unless it was percent that were asked for.
+    percent = [number.text.rstrip(" .").endswith("%") for number in (a, b)]
+    of_one_hundred = percent[0] != percent[1] and (_close(x, 100 * y) or _close(100 * x, y))
+    return None if of_one_hundred else False
 
 
 def _by_words(a: Gist, b: Gist, asked: Collection[str], given: Collection[Fraction]) -> bool | None:

@@ -11,7 +11,9 @@ from streamroute.uncertainty.base import EntailmentModel
 from streamroute.uncertainty.clustering import Clustering, Comparer, Rule, cluster
 from streamroute.uncertainty.combine import Observed, certified_interval, final_score
 from streamroute.uncertainty.estimators import discrete_entropy, posterior_entropy
-from streamroute.uncertainty.gist import Gist, gist, gist_of_growing
+from streamroute.uncertainty.gist import MAX_CHARS, Gist, gist, gist_of_growing
+from streamroute.uncertainty.longform import Mode, SentenceCheck, choose_mode
+from streamroute.uncertainty.normalize import normalize
 from streamroute.uncertainty.sequential import Group, Stance
 
 __all__ = ("SemanticEntropy",)
@@ -48,12 +50,16 @@ class SemanticEntropy:
     def session(self, question: str) -> _Session:
         """The judge of one answer to `question`, which may be empty."""
         comparer = Comparer(self._model, question, rule=self._rule, theta=self._theta)
-        return _Session(comparer, question, sampled_answer=self._sampled_answer, most_probes=self._most_probes)
+        check = SentenceCheck(self._model, question)
+        return _Session(comparer, check, question, sampled_answer=self._sampled_answer, most_probes=self._most_probes)
 
 
 class _Session:
-    def __init__(self, comparer: Comparer, question: str, *, sampled_answer: bool, most_probes: int) -> None:
+    def __init__(
+        self, comparer: Comparer, check: SentenceCheck, question: str, *, sampled_answer: bool, most_probes: int
+    ) -> None:
         self._comparer = comparer
+        self._check = check
         self._question = question
         self._sampled_answer = sampled_answer
         self._most_probes = most_probes
@@ -70,11 +76,12 @@ class _Session:
         shown = gist(answer, self._question) if answer_finished else gist_of_growing(answer, self._question)
         found = await cluster(self._comparer, self._probes, shown)
         texts = self._probes if shown is None else [shown, *self._probes]
+        written = [*([] if shown is None else [answer]), *(sample.text for sample in samples)]
         seen = Observed(
             groups=_groups(texts, found, answered=shown is not None),
-            contradictions=tuple(found.contradictions),
+            contradictions=await self._contradictions(answer, answer_finished, samples, shown, found),
             similarity=found.similarity,
-            identical=len({text.key for text in texts}) == 1,
+            identical=len(set(map(_spelling, written, texts))) == 1,
             sampled_answer=self._sampled_answer,
             most_probes=self._most_probes,
         )
@@ -82,6 +89,21 @@ class _Session:
         low, high = certified_interval(seen, expected - len(samples))
         self._seconds += time.perf_counter() - began
         return self._evidence(found, seen, texts, expected=expected, low=low, high=high)
+
+    async def _contradictions(
+        self, answer: str, finished: bool, samples: Sequence[Sample], shown: Gist | None, found: Clustering
+    ) -> tuple[float, ...]:
+        """How far each probe contradicts the answer. Where both are long, by the sentences of the answer rather than by
+        its first claim. Each probe by itself: a further one changes nothing about those before it."""
+        values = list(found.contradictions)
+        if shown is None or not _is_long(answer, shown):
+            return tuple(values)
+        long = [j for j, probe in enumerate(self._probes) if _is_long(samples[j].text, probe)]
+        checked = await self._check.check(answer, [samples[j].text for j in long], finished=finished)
+        for j, value in zip(long, checked.per_sample if checked else (), strict=checked is not None):
+            if value is not None:
+                values[j] = value
+        return tuple(values)
 
     def _evidence(
         self, found: Clustering, seen: Observed, texts: Sequence[Gist], *, expected: int, low: float, high: float
@@ -105,10 +127,21 @@ class _Session:
             answer_cluster=own,
             agreement=agreeing / len(self._probes) if own is not None and self._probes else None,
             refusals=sum(probe.stance is not Stance.CLAIM for probe in self._probes),
-            nli_pairs=self._comparer.pairs,
+            nli_pairs=self._comparer.pairs + self._check.pairs,
             seconds=self._seconds,
             note=_note(texts, answered=seen.answered),
         )
+
+
+def _is_long(text: str, made: Gist) -> bool:
+    """Whether a text claims more than its first sentence tells."""
+    mode = choose_mode([text], extracted=made.answer is not None)
+    return made.stance is Stance.CLAIM and mode is Mode.PAIRWISE
+
+
+def _spelling(text: str, made: Gist) -> str:
+    """What is equal where two texts are spelled alike: of a long one, all of it."""
+    return normalize(text[:MAX_CHARS]) if _is_long(text, made) else made.key
 
 
 def _groups(texts: Sequence[Gist], found: Clustering, *, answered: bool) -> tuple[Group, ...]:

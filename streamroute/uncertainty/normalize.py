@@ -20,10 +20,12 @@ _WRITTEN_UNITS = {
     "mm": "millimeter", "mi": "mile", "ft": "foot", "feet": "foot", "kg": "kilogram", "g": "gram", "lb": "pound",
     "lbs": "pound", "hr": "hour", "hrs": "hour", "min": "minute", "mins": "minute", "sec": "second", "secs": "second",
     "kph": "kilometer per hour", "mph": "mile per hour", "pct": "percent", "usd": "dollar", "eur": "euro",
+    "litre": "liter", "centimetre": "centimeter", "millimetre": "millimeter",
 }  # fmt: skip
 _PLURAL_UNITS = frozenset(
     (
-        "kilometer", "kilometre", "meter", "metre", "centimeter", "millimeter", "mile", "inch", "kilogram", "gram",
+        "kilometer", "kilometre", "meter", "metre", "centimeter", "centimetre",
+        "millimeter", "millimetre", "mile", "inch", "kilogram", "gram",
         "pound", "liter", "litre", "hour", "minute", "second", "day", "week", "month", "year", "dollar", "euro", "cent",
         "degree",
     )
@@ -37,8 +39,21 @@ _MONTHS = {name: number for number, names in enumerate(_MONTH_NAMES, start=1) fo
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DAY_FIRST = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_MONTH})\.?,? (\d{{4}})\b")
 _MONTH_FIRST = re.compile(rf"\b({_MONTH})\.? (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})\b")
-_WORD = re.compile(r"\d{4}-\d{2}-\d{2}|(?:(?<!\w)-)?\d+(?:\.\d+)?(?:st|nd|rd|th)?|[^\W\d_]+(?:'[^\W\d_]+)*|\d+|[^\W_]+")
-_QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2212": "-", "\u2011": "-"})
+_YEAR_FIRST = re.compile(r"(?<![\d/])(\d{4})/(\d{2})/(\d{2})(?![\d/])")
+_SLASHED_DATE = re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})(?![\d/])")
+_VULGAR = re.compile(r"(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])")
+_MIXED = re.compile(r"(?<![\d/.,-])(\d{1,3})[ -](\d{1,2})/(\d{1,3})(?![\d/])")
+_MONEY = re.compile(
+    r"(?:\bus)?([$\u00a3\u20ac])\s*(\d+(?:\.\d+)?)(\s*(?:k|m|bn?|thousand|million|billion|trillion)\b)?"
+)
+_CURRENCIES = {"$": "dollar", "\u00a3": "pound sterling", "\u20ac": "euro"}
+_DEGREES = {"c": "celsius", "f": "fahrenheit"}
+_SHORT_SCALES = {"k": "thousand", "m": "million", "b": "billion", "bn": "billion"}
+_WORD = re.compile(
+    r"\d{4}-\d{2}-\d{2}|(?:(?<!\w)-)?(?<![\d/.])\d+/\d+(?![\d/])|\d+s\b|(?:(?<!\w)-)?\d+(?:\.\d+)?(?:st|nd|rd|th)?"
+    r"|[^\W\d_]+(?:'[^\W\d_]+)*|\d+|[^\W_]+"
+)
+_QUOTES = str.maketrans("\u2019\u2018\u201c\u201d\u2212\u2011\u2044", "''\"\"--/")
 
 
 def normalize(text: str) -> str:
@@ -48,20 +63,55 @@ def normalize(text: str) -> str:
 
 def tokens(text: str) -> list[str]:
     """The words of the canonical spelling, in order."""
+    text = _VULGAR.sub(" ", text)  # "2½" is two and a half, not 21/2
     text = unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold()
-    text = re.sub(r"```\w*\n?|\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"```\w*\n?|\[([^\[\]]*)\]\([^()]*\)", r"\1", text)
     text = re.sub(r"\bcannot\b|\bcan't\b", "can not", text)
     text = re.sub(r"\bwon't\b", "will not", text)
     text = re.sub(r"n't\b", " not", text)
-    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
-    text = re.sub(r"(?<=\d)\s*%", " percent", text)
-    text = re.sub(r"\$\s*(\d+(?:\.\d+)?)", r"\1 dollar", text)
+    text = _figures(text)
     text = re.sub(r"(?<=\w)-(?=[^\W\d])", " ", text)
-    text = _DAY_FIRST.sub(lambda m: _iso(m[3], m[2], m[1]), text)
-    text = _MONTH_FIRST.sub(lambda m: _iso(m[3], m[1], m[2]), text)
+    text = _dates(text)
     words = [word.removesuffix("'s") for word in _WORD.findall(text)]
     words = _spell_units(digits(words))
     return [word for word in words if word not in _ARTICLES] or words
+
+
+def _figures(text: str) -> str:
+    """Separators, percent, money, scales that are written with a letter, mixed fractions."""
+    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
+    text = re.sub(r"(?<=\d)\s*%", " percent", text)
+    text = _MONEY.sub(_money, text)
+    # "5k" and "5bn" say one thing only; "5m" is metres as often as millions, but never of money.
+    text = re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)(k|bn)\b", lambda m: f"{m[1]} {_SHORT_SCALES[m[2]]}", text)
+    text = re.sub(r"(?<=\d)\s*\u00b0\s*([cf])\b", lambda m: " degree " + _DEGREES[m[1]], text)
+    text = re.sub(r"(?<=\d)(\s*)km/h\b", r"\1kph", text)
+    return _MIXED.sub(_mixed, text)
+
+
+def _money(found: re.Match[str]) -> str:
+    scale = (found[3] or "").strip()
+    return f"{found[2].removesuffix('.00')} {_SHORT_SCALES.get(scale, scale)} {_CURRENCIES[found[1]]} "
+
+
+def _mixed(found: re.Match[str]) -> str:
+    whole, top, bottom = (int(part) for part in found.groups())
+    exact = 0 < top < bottom and 1000 % bottom == 0
+    return f"{whole + top / bottom:.12g}" if exact else found[0]
+
+
+def _dates(text: str) -> str:
+    """Dates in one spelling where they are certain: "6/5/1999" is two different days on two continents."""
+    text = _DAY_FIRST.sub(lambda m: _iso(m[3], m[2], m[1]), text)
+    text = _MONTH_FIRST.sub(lambda m: _iso(m[3], m[1], m[2]), text)
+    text = _YEAR_FIRST.sub(r"\1-\2-\3", text)
+    return _SLASHED_DATE.sub(_slashed, text)
+
+
+def _slashed(found: re.Match[str]) -> str:
+    low, high = sorted((int(found[1]), int(found[2])))
+    certain = 0 < low <= 12 < high <= 31 or 0 < low == high <= 12
+    return f"{found[3]}-{low:02d}-{high:02d}" if certain else found[0]
 
 
 def _iso(year: str, month: str, day: str) -> str:
@@ -91,11 +141,15 @@ def token_f1(a: Sequence[str], b: Sequence[str]) -> float:
 
 
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|prof|st|sr|jr|vs|etc|e\.g|i\.e|no|vol|approx|gen|lt|col|capt|rev|fig|inc|ltd|co)|\b[a-z]"
-    r"|^\s*\d{1,3})\.$",
+    r"\b(?:mr|mrs|ms|dr|prof|st|sr|jr|vs|etc|e\.g|i\.e|no|vol|approx|gen|lt|col|capt|rev|fig|inc|ltd|co|[a-z])\.$",
     re.IGNORECASE,
 )
-_END = re.compile(r"(?:[.!?\u2026\u3002\uff01\uff1f]+[\"'\u201d\u2019)*_\]]*)(?=\s|$)|\n+")
+_LONGEST_ABBREVIATION = 8
+_LIST_NUMBER = re.compile(r"\s*\d{1,3}\.")
+# Runs are taken whole and from their start only: "....", however long, is looked at once.
+_END = re.compile(
+    r"(?<![.!?\u2026\u3002\uff01\uff1f])[.!?\u2026\u3002\uff01\uff1f]++[\"'\u201d\u2019)*_\]]*+(?=\s|$)|\n+"
+)
 
 
 def split_sentences(text: str) -> tuple[list[str], str]:
@@ -104,12 +158,19 @@ def split_sentences(text: str) -> tuple[list[str], str]:
     finished: list[str] = []
     start = 0
     for end in _END.finditer(text):
+        if not end[0].startswith("\n") and _goes_on(text, start, end.end()):
+            continue
         piece = text[start : end.end()].strip()
-        if not piece or (not end[0].startswith("\n") and _ABBREVIATION.search(piece)):
-            continue
-        # A number at the very end of a growing text may go on behind its point.
-        if end.end() == len(text) and re.search(r"\d\.$", piece):
-            continue
-        finished.append(piece)
-        start = end.end()
+        if piece:
+            finished.append(piece)
+            start = end.end()
     return finished, text[start:].strip()
+
+
+def _goes_on(text: str, start: int, end: int) -> bool:
+    """Whether the sentence from `start` does not end with the point at `end`."""
+    # A number at the very end of a growing text may go on behind its point.
+    if end == len(text) and re.search(r"\d\.$", text[end - 2 : end]):
+        return True
+    last = text[max(start, end - _LONGEST_ABBREVIATION) : end]
+    return bool(_ABBREVIATION.search(last) or _LIST_NUMBER.fullmatch(text, start, end))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-__all__ = ("digits",)
+__all__ = ("digits", "spelt_fraction")
 
 _BELOW_TWENTY = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -25,6 +25,10 @@ _PRONOUN_BEFORE = frozenset(("no", "any", "every", "some", "this", "that", "whic
 _PRONOUN_AFTER = frozenset(
     ("of", "another", "can", "could", "should", "would", "might", "may", "must", "who", "that", "has", "is")
 )
+_PARTS = {
+    "half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10,
+}  # fmt: skip
+_COUNTED = frozenset(("hundred", "dozen", *_SCALES))
 _WRITTEN = re.compile(r"\d{1,15}(?:\.\d{1,9})?")
 
 
@@ -43,10 +47,28 @@ def digits(words: Sequence[str]) -> list[str]:
     return out
 
 
+def spelt_fraction(text: str) -> Fraction | None:
+    """The value of a text that is a fraction in words and nothing else ("half", "a third", "three quarters"), or None.
+
+    Only for what is known to be an answer: elsewhere "half" is a half-time and "a third" is a third one.
+    """
+    words = re.findall(r"[a-z]+", text.casefold())
+    words = words[1:] if words[:1] == ["the"] else words
+    if words == ["half"]:
+        return Fraction(1, 2)
+    if len(words) != 2 or not re.fullmatch(r"[a-z\s.-]+", text.casefold()):
+        return None
+    top = 1 if words[0] in ("a", "an") else _SMALL.get(words[0])
+    bottom = _PARTS.get(words[1].removesuffix("s"))
+    return Fraction(top, bottom) if top and bottom else None
+
+
 def _number(words: Sequence[str], start: int) -> tuple[str | None, int]:
     """The number that starts at `start` and the position after it; (None, start) where none does."""
     if words[start] == "one" and _is_pronoun(words, start):
         return None, start
+    if words[start : start + 3] == ["half", "a", "dozen"]:
+        return "6", start + 3
     total = Fraction(0)
     smallest = max(_SCALES.values()) * 10
     at = start
@@ -66,21 +88,35 @@ def _number(words: Sequence[str], start: int) -> tuple[str | None, int]:
 
 
 def _below_thousand(words: Sequence[str], at: int) -> tuple[Fraction | None, int]:
-    """[small hundred [and]] small, or digits that a scale word follows."""
+    """A group, [small hundred [and]] small, with its half or dozen. Digits that stand alone are none."""
     if at < len(words) and _WRITTEN.fullmatch(words[at]):
-        scaled = at + 1 < len(words) and words[at + 1] in _SCALES
-        return (Fraction(words[at]), at + 1) if scaled else (None, at)
+        value, end = _extended(words, Fraction(words[at]), at + 1)
+        alone = end == at + 1 and (end == len(words) or words[end] not in _SCALES)
+        return (None, at) if alone else (value, end)
+    small, end = _hundreds(words, at)
+    return (None, at) if small is None else _extended(words, Fraction(small), end)
+
+
+def _extended(words: Sequence[str], value: Fraction, end: int) -> tuple[Fraction, int]:
+    if words[end : end + 3] == ["and", "a", "half"]:
+        return value + Fraction(1, 2), end + 3
+    return (value * 12, end + 1) if words[end : end + 1] == ["dozen"] else (value, end)
+
+
+def _hundreds(words: Sequence[str], at: int) -> tuple[int | None, int]:
     value, end = _below_hundred(words, at)
     if value is None or words[end : end + 1] != ["hundred"]:
-        return (None, at) if value is None else (Fraction(value), end)
+        return value, end
     after = end + 1
     rest, last = _below_hundred(words, after + (words[after : after + 1] == ["and"]))
-    return (Fraction(value * 100), after) if rest is None else (Fraction(value * 100 + rest), last)
+    return (value * 100, after) if rest is None else (value * 100 + rest, last)
 
 
 def _below_hundred(words: Sequence[str], at: int) -> tuple[int | None, int]:
     if at >= len(words):
         return None, at
+    if words[at] == "a" and at + 1 < len(words) and words[at + 1] in _COUNTED:
+        return 1, at + 1
     if words[at] in _TENS:
         unit = _SMALL.get(words[at + 1], 0) if at + 1 < len(words) else 0
         return (_TENS[words[at]] + unit, at + 2) if 0 < unit < 10 else (_TENS[words[at]], at + 1)

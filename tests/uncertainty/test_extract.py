@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamroute.uncertainty.extract import Form, extract, is_arithmetic, is_polar, json_leaves, number_of, numbers
+from streamroute.uncertainty.extract import Form, extract, is_arithmetic, is_polar, number_of, numbers
+from streamroute.uncertainty.leaves import json_leaves
 
 SUM = "Tom has 3 apples and buys 4 more. How many apples has he?"
 CHOICE = "Which is a city? A) Rome B) the Nile C) Etna"
@@ -27,6 +28,12 @@ CHOICE = "Which is a city? A) Rome B) the Nile C) Etna"
         ("Yes, it does.", "Does it rain?", Form.POLARITY, "yes"),
         ("**No**. It never did.", "Did it?", Form.POLARITY, "no"),
         ("3 and 4 make 7 apples", SUM, Form.NUMBER, "7"),
+        ("```python\nprint(3)\n```\nSo \\boxed{3}", "", Form.NUMBER, "3"),
+        ("```python\nprint(3 + 4)\n```\nIt is 7.", SUM, Form.NUMBER, "7"),
+        ("```sh\nls\n```", "Write code that lists 1 or 2 files, each.", Form.CODE, '["ls"]'),
+        ("The answer is half.", "", Form.NUMBER, "1/2"),
+        ("The answer is 3/4 cup", "", Form.NUMBER, "3/4"),
+        ('[{"name": "f", "arguments": ""}]', "", Form.CALLS, '[["f", [["$", "{}"]]]]'),
         ('```json\n{"b": "X", "a": 1.0}\n```', "", Form.JSON, '[["$.a", "n:1"], ["$.b", "s:x"]]'),
     ],
 )
@@ -93,6 +100,8 @@ def test_numbers_counts_words_and_the_parts_of_dates() -> None:
         ("What is it?", False),
         ("True or false: it rains", True),
         ("", False),
+        ("Is it so? Tell me", False),
+        ("He asked: is it so ??", True),
     ],
 )
 def test_knows_a_polar_question(question: str, polar: bool) -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamroute.uncertainty.gist import gist, gist_of_growing
+from streamroute.uncertainty.gist import MAX_CHARS, gist, gist_of_growing
 from streamroute.uncertainty.sequential import Stance
 
 CAPITAL = "What is the capital of Australia?"
@@ -57,6 +57,8 @@ def test_working_that_has_not_reached_its_result_is_unsettled() -> None:
         "Sure!",
         "I'm sorry, but I have no access to real-time information.",
         "I can't help with that.",
+        '{"city":\n"Canberra",\n',
+        "Here is the code:\n```python\nprint('It is Canberra.')\n",
     ],
 )
 def test_a_growing_answer_without_a_finished_claim_cannot_be_judged(text: str) -> None:
@@ -91,3 +93,15 @@ def test_every_text_has_a_gist(text: str, question: str, truncated: bool) -> Non
         == gist(text, question, truncated=truncated).claim.split()
     )
     gist_of_growing(text, question)
+
+
+def test_code_is_compared_by_its_canonical_form_and_never_refuses() -> None:
+    found = gist("```python\ndef f(a):\n    raise E('Sorry, I do not know.')\n```")
+    assert found.key == gist("Sure:\n```\ndef f(b): raise E('Sorry, I do not know.')\n```").key
+    assert found.key.startswith("code:")
+    assert found.stance is Stance.CLAIM
+
+
+def test_a_text_too_long_to_be_read_whole_counts_as_cut_off() -> None:
+    long = "Canberra. " + "It is inland. " * 10_000
+    assert gist(long, CAPITAL) == gist(long[:MAX_CHARS], CAPITAL, truncated=True)

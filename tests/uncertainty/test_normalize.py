@@ -21,6 +21,20 @@ from streamroute.uncertainty.normalize import normalize, split_sentences, token_
         ("\ufb01ve", "5"),
         ("[Paris](link)", "Paris"),
         ("William Shakespeare\u2019s", "william shakespeare"),
+        ("two and a half", "2.5"),
+        ("2\u00bd cups", "2 1/2 cups"),
+        ("1.5k people", "1500 people"),
+        ("a dozen", "12"),
+        ("June 5th, 1999", "5 June 1999"),
+        ("25/12/1999", "December 25, 1999"),
+        ("1999/06/05", "1999-06-05"),
+        ("10 km", "10kilometers"),
+        ("$5 million", "5,000,000 dollars"),
+        ("US$5bn", "5 billion dollars"),
+        ("$5m", "5 million dollars"),
+        ("\u20ac5.00", "5 euros"),
+        ("100 km/h", "100 kilometres per hour"),
+        ("20\u00b0C", "20 degrees Celsius"),
     ],
 )
 def test_different_writings_of_the_same_are_equal(one: str, other: str) -> None:
@@ -37,6 +51,13 @@ def test_different_writings_of_the_same_are_equal(one: str, other: str) -> None:
         ("10 m", "10 km"),
         ("1937", "1938"),
         ("A", "B"),
+        ("6/5/1999", "5 June 1999"),
+        ("6/5/1999", "6 May 1999"),
+        ("1990s", "1990"),
+        ("5m", "5 million"),
+        ("3/4", "3 4"),
+        ("version 1.10", "version 1.1"),
+        ("half", "0.5"),
     ],
 )
 def test_what_means_something_survives(one: str, other: str) -> None:
@@ -78,6 +99,7 @@ def test_token_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
     [
         ("Hello. I am Dr. Smith. And", ["Hello.", "I am Dr. Smith."], "And"),
         ("J. K. Rowling wrote it.", ["J. K. Rowling wrote it."], ""),
+        ("1. One. 2. Two. etc. and", ["1. One.", "2. Two."], "etc. and"),
         ("It is 3.5 km. Yes", ["It is 3.5 km."], "Yes"),
         ("It is 3.", [], "It is 3."),
         ('He said "no." Then', ['He said "no."'], "Then"),
