@@ -44,7 +44,12 @@ def test_more_unanimous_texts_are_surer_and_all_different_ones_never_above_one()
     assert normalised_posterior_entropy((1,) * 9, most=9) == 1
 
 
-@given(COUNTS, st.floats(0.05, 20))
+def test_before_any_text_the_entropy_is_a_harmonic_number() -> None:
+    assert posterior_entropy([], alpha=1) == pytest.approx(1)
+    assert posterior_entropy([], alpha=3) == pytest.approx(1 + 1 / 2 + 1 / 3)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.floats(0.05, 20))
 def test_it_is_the_expected_entropy_by_the_polya_urn(counts: list[int], alpha: float) -> None:
     # The entropy is the mean surprise at the next text. Given that the next text is in a cluster of c, the cluster's
     # share is Beta(c + 1, alpha + n - c), and a new cluster's Beta(1, alpha + n).
