@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streamroute.uncertainty.estimators import normalised_posterior_entropy, normalised_snne
+from streamroute.uncertainty.measures.posterior import normalised_posterior_entropy
+from streamroute.uncertainty.measures.snne import normalised_snne
 from streamroute.uncertainty.sequential import Groups, Stance, reachable_range
 
 __all__ = ("Features", "Observed", "certified_interval", "disagreement", "final_score", "is_minority", "no_label_score")

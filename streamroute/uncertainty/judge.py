@@ -10,9 +10,10 @@ from streamroute.core.types import Evidence, Sample
 from streamroute.uncertainty.base import EntailmentModel
 from streamroute.uncertainty.clustering import Clustering, Comparer, Rule, cluster
 from streamroute.uncertainty.combine import Observed, certified_interval, final_score
-from streamroute.uncertainty.estimators import discrete_entropy, posterior_entropy
 from streamroute.uncertainty.gist import MAX_CHARS, Gist, gist, gist_of_growing
 from streamroute.uncertainty.longform import Mode, SentenceCheck, choose_mode
+from streamroute.uncertainty.measures.entropies import discrete_entropy
+from streamroute.uncertainty.measures.posterior import posterior_entropy
 from streamroute.uncertainty.normalize import normalize
 from streamroute.uncertainty.sequential import Group, Stance
 

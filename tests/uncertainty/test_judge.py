@@ -9,8 +9,9 @@ from streamroute.core.types import Evidence, Sample
 from streamroute.errors import ScorerError
 from streamroute.uncertainty.base import EntailmentModel, Pair, Relation, Relations, Scorer
 from streamroute.uncertainty.clustering import Rule
-from streamroute.uncertainty.estimators import discrete_entropy, posterior_entropy
 from streamroute.uncertainty.judge import SemanticEntropy
+from streamroute.uncertainty.measures.entropies import discrete_entropy
+from streamroute.uncertainty.measures.posterior import posterior_entropy
 from tests.uncertainty.meanings import Meanings
 
 REFUSES = "I can't help with that."

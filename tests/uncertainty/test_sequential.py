@@ -4,14 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamroute.uncertainty.estimators import discrete_entropy
+from streamroute.uncertainty.measures.entropies import discrete_entropy
 from streamroute.uncertainty.sequential import Group, Stance, completions, entropy_bounds, reachable_range
-
-
-def partitions(n: int, most: int | None = None) -> list[tuple[int, ...]]:
-    if n == 0:
-        return [()]
-    return [(k, *rest) for k in range(min(n, most or n), 0, -1) for rest in partitions(n - k, k)]
+from tests.uncertainty.partitions import partitions
 
 
 def final_counts(counts: tuple[int, ...], remaining: int, closed: int | None) -> set[tuple[int, ...]]:
