@@ -34,7 +34,7 @@ def by_definition(weights: Matrix, time: float) -> float:
     # -tr(K log K) with the logarithm's series about the identity: log K = -sum (I - K)^k / k. It converges slowly near
     # eigenvalue zero, where x log x is negligible, so singular values stand in: of a positive matrix they are the same.
     values = np.linalg.svd(kernel, compute_uv=False)
-    return -sum(v * math.log(v) for v in values if v > 1e-15) / math.log(n)
+    return -float(sum(v * math.log(v) for v in values if v > 1e-15)) / math.log(n)
 
 
 @given(squares(least=2), st.floats(0.01, 2))
