@@ -83,6 +83,26 @@ def build_parser() -> argparse.ArgumentParser:
         ("pairs", "do two answers to one question say the same?", '{"question", "a", "b", "equivalent"}'),
     ):
         _judge_options(suites.add_parser(suite, help=words, description=f"{words.capitalize()} Rows: {row}"))
+
+    score = commands.add_parser(
+        "score",
+        help="clusters, every measure and all pairs of answers of yours",
+        description='Rows: {"question", "answer", "samples": [...]}, one JSON object or one a line.',
+    )
+    score.add_argument("file", nargs="?", metavar="FILE", help="JSON, plain, .gz or .xz; - is the standard input")
+    score.add_argument("--question", metavar="Q", help="what the answers answer, instead of a FILE")
+    score.add_argument("--answer", metavar="A", help="the answer that was shown, if any")
+    score.add_argument("--sample", action="append", default=[], metavar="S", help="another answer; once for each")
+    score.add_argument("--json", action="store_true", help="print one JSON object a row instead of tables")
+    score.add_argument(
+        "--rule",
+        choices=("strict", "probability", "no-contradiction", "either"),
+        default="probability",
+        help="when two answers mean the same",
+    )
+    score.add_argument("--theta", type=_theta, default=0.5, metavar="T", help="entailment that the rule asks for")
+    score.add_argument("--no-matrix", dest="matrix", action="store_false", help="without what needs all pairs compared")
+    _model_options(score)
     return parser
 
 
@@ -112,6 +132,10 @@ def _judge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="JSON lines, plain, .gz or .xz; - is the standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--limit", type=_count, metavar="N", help="only the first N rows")
+    _model_options(parser)
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="a model of the manifest; its default one without it")
     parser.add_argument("--manifest", metavar="FILE", help="a manifest of judges; the bundled one without it")
 
@@ -135,6 +159,13 @@ def _probability(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, not {text!r}")
+    return value
+
+
+def _theta(text: str) -> float:
+    value = _probability(text)
+    if value in (0, 1):
+        raise argparse.ArgumentTypeError(f"expected a number above 0 and below 1, not {text!r}")
     return value
 
 

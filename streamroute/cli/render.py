@@ -12,9 +12,10 @@ from rich.text import Text
 from streamroute.cli.view import AnswerState, AnswerView, Cluster, ProbeState, ProbeView, RouteView
 from streamroute.core.types import Decision
 
-__all__ = ("one_line", "plain_lines", "screen", "seconds")
+__all__ = ("COLOURS", "one_line", "plain_lines", "screen", "seconds")
 
-_COLOURS = ("green", "magenta", "yellow", "cyan", "red", "blue")
+COLOURS = ("green", "magenta", "yellow", "cyan", "red", "blue")
+"""Of clusters, in turn."""
 _ANSWER_STYLE = {
     AnswerState.HELD: "dim",
     AnswerState.SHOWN: "",
@@ -168,4 +169,4 @@ def _letter(cluster: int) -> str:
 
 
 def _colour(cluster: int) -> str:
-    return _COLOURS[cluster % len(_COLOURS)]
+    return COLOURS[cluster % len(COLOURS)]

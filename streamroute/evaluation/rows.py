@@ -15,7 +15,7 @@ import msgspec
 
 from streamroute.errors import DataFileError
 
-__all__ = ("NliRow", "PairRow", "parse_rows", "read_rows")
+__all__ = ("NliRow", "PairRow", "lines_of", "numbered", "parse_rows", "read_rows")
 
 _BOM = b"\xef\xbb\xbf"
 _PACKED = (b"\x1f\x8b", b"\xfd7zXZ\x00")  # what files of gzip and of xz begin with
@@ -49,7 +49,7 @@ def read_rows(path: Path, kind: type[Row], *, limit: int | None = None) -> Itera
     Unknown fields are ignored, blank lines and a byte order mark skipped. Raises `DataFileError`, also where there is
     no row at all.
     """
-    return parse_rows(_lines(path), kind, name=str(path), limit=limit)
+    return parse_rows(lines_of(path), kind, name=str(path), limit=limit)
 
 
 def parse_rows(lines: Iterable[bytes], kind: type[Row], *, name: str, limit: int | None = None) -> Iterator[Row]:
@@ -62,14 +62,27 @@ def parse_rows(lines: Iterable[bytes], kind: type[Row], *, name: str, limit: int
         raise DataFileError(f"{name}: no rows")
 
 
-def _decoded(lines: Iterable[bytes], kind: type[Row], name: str) -> Iterator[Row]:
-    decoder = msgspec.json.Decoder(kind)
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of a file as they are asked for, unpacked as its name says. Raises what files and archives raise, which
+    `numbered` translates."""
+    with _opened(path) as file:
+        yield from file
+
+
+def numbered(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
+    """Each line that is not blank with its number, from 1, without a byte order mark. Raises `DataFileError` where they
+    cannot be read."""
     for number, line in enumerate(_readable(lines, name), start=1):
         if number == 1 and line.startswith(_PACKED):
             raise DataFileError(f"{name}: is compressed, but its name does not end in .gz or .xz")
         text = line.removeprefix(_BOM) if number == 1 else line
-        if not text.strip():
-            continue
+        if text.strip():
+            yield number, text
+
+
+def _decoded(lines: Iterable[bytes], kind: type[Row], name: str) -> Iterator[Row]:
+    decoder = msgspec.json.Decoder(kind)
+    for number, text in numbered(lines, name):
         try:
             yield decoder.decode(text)
         except UnicodeDecodeError as error:
@@ -92,11 +105,6 @@ def _readable(lines: Iterable[bytes], name: str) -> Iterator[bytes]:
         raise DataFileError(f"{name}: is cut short: the end of the archive is missing") from error
     except OSError as error:
         raise DataFileError(f"{name}: cannot be read ({error.strerror})") from error
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    with _opened(path) as file:
-        yield from file
 
 
 def _opened(path: Path) -> BufferedIOBase:

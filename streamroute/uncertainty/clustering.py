@@ -95,10 +95,14 @@ class Comparer:
                     results[i] = Comparison(True, relation.entailment, relation.contradiction)
         return results
 
+    def pair(self, a: Gist, b: Gist) -> Pair:
+        """What the model is asked about two claims: the same whichever of them is `a`."""
+        return self._pair(*_shorter_first(a.claim, b.claim))
+
     async def _compare_all(self, couples: Sequence[tuple[Gist, Gist]]) -> list[Comparison]:
         settled = [self._settled(a, b) for a, b in couples]
         left = [couple for couple, known in zip(couples, settled, strict=True) if known is None]
-        asked = iter(await self._ask([self._pair(*_shorter_first(a.claim, b.claim)) for a, b in left]))
+        asked = iter(await self._ask([self.pair(a, b) for a, b in left]))
         return [known if known is not None else self._verdict(next(asked)) for known in settled]
 
     def _settled(self, a: Gist, b: Gist) -> Comparison | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ("SampleSet",)
+__all__ = ("SampleSet", "require_logprobs")
 
 Matrix = npt.NDArray[np.float64]
 
@@ -49,8 +49,8 @@ class SampleSet:
         for name in ("mean_token_logprobs", "sequence_logprobs"):
             self._require_length(name, getattr(self, name))
         for name in ("mean_token_logprobs", "sequence_logprobs", "answer_token_logprobs", "first_token_top_logprobs"):
-            _require_logprobs(name, getattr(self, name))
-        _require_logprobs("p_true_logprob", None if self.p_true_logprob is None else [self.p_true_logprob])
+            require_logprobs(name, getattr(self, name))
+        require_logprobs("p_true_logprob", None if self.p_true_logprob is None else [self.p_true_logprob])
         for name in ("answer_token_logprobs", "first_token_top_logprobs"):
             values = getattr(self, name)
             if values is not None and not len(values):
@@ -87,7 +87,8 @@ class SampleSet:
             raise ValueError("entailment, neutral and contradiction of some pair do not sum to 1")
 
 
-def _require_logprobs(name: str, values: Sequence[float] | None) -> None:
+def require_logprobs(name: str, values: Sequence[float] | None) -> None:
+    """Raises ValueError, with `name`, on a value that is not finite or above zero by more than rounding."""
     if values is None:
         return
     for i, value in enumerate(values):

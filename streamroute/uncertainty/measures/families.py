@@ -1,0 +1,41 @@
+"""What each measure of the table looks at."""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = ("Family", "family")
+
+
+class Family(enum.StrEnum):
+    """What a measure is about, in the words of a reader."""
+
+    MEANINGS = "meanings of the samples"
+    NEIGHBOURS = "nearest neighbours"
+    WORDS = "words of the samples"
+    GRAPH = "graph of the samples"
+    KERNEL = "kernel of the samples"
+    ANSWER = "answer against the samples"
+    ALONE = "answer alone"
+
+    @property
+    def of_answer(self) -> bool:
+        """Whether it is defined only where there is an answer apart from the samples."""
+        return self in (Family.ANSWER, Family.ALONE)
+
+
+_ALONE = frozenset(
+    ("mean-token-surprise", "sequence-surprise", "least-token-surprise", "first-token-entropy", "p-true")
+)
+_BY_START = {
+    **dict.fromkeys(("snne", "wsnne"), Family.NEIGHBOURS),
+    "dissimilarity": Family.WORDS,
+    **dict.fromkeys(("eigv", "deg", "ecc"), Family.GRAPH),
+    "kle": Family.KERNEL,
+    **dict.fromkeys(("answer", "selfcheck", "cocoa", "semantic", "bsdetector"), Family.ANSWER),
+}
+
+
+def family(name: str) -> Family:
+    """The family of a measure of `measure_all`, by its name."""
+    return Family.ALONE if name in _ALONE else _BY_START.get(name.partition("-")[0], Family.MEANINGS)
