@@ -49,8 +49,10 @@ class Watched:
     async def _lag(self) -> None:
         while True:
             began = time.perf_counter()
-            await asyncio.sleep(STEP)
-            self.lags.append(time.perf_counter() - began - STEP)
+            try:
+                await asyncio.sleep(STEP)
+            finally:  # the last step, too: the stream may end in the first moment that a stalled loop has
+                self.lags.append(max(0.0, time.perf_counter() - began - STEP))
 
     async def _stream(self, seconds: float) -> None:
         script = Script.of(" ".join(["word"] * round(seconds / PACE)), first=PACE, gap=PACE)
