@@ -113,7 +113,7 @@ def one_way(spec: ModelSpec) -> PairEncoder:
 
 async def measure(args: argparse.Namespace) -> dict[str, object]:
     rows = verdicts.read(2 if args.quick else None)
-    repeats, sampled = (1, 1) if args.quick else (args.repeats, args.large_pairs)
+    repeats, sampled = (1, min(1, args.large_pairs)) if args.quick else (args.repeats, args.large_pairs)
     model = Counting(verdicts.bundled_model())
     spec = model.model.spec
     worker, tokens, watch = verdicts.uncached(model), one_way(spec), Stopwatch()
