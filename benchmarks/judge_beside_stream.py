@@ -5,7 +5,8 @@
 One event loop serves a scripted stream of 50 words a second, and in turn, each round, nothing beside it (`quiet`) and
 verdicts without a pause (`judging`): `--judging` at once, on a model that is never idle and remembers nothing. `lag` is
 by how much a sleep of one millisecond is late; `gap` the time between two chunks, 20 ms where all is well. `growth` is
-the second less the first. The maxima show single stalls, which percentiles by count hide. The loop is asyncio's own, whose timers are whole milliseconds.
+the second less the first. The maxima show single stalls, which percentiles by count hide. The loop is asyncio's own,
+whose timers are whole milliseconds.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Watched:
 
     async def watch(self, seconds: float) -> None:
         began = time.perf_counter()
-        lagging = asyncio.create_task(self._lag())
+        lagging = asyncio.create_task(self._lag(began))
         try:
             await self._stream(seconds)
         finally:
@@ -46,13 +47,14 @@ class Watched:
             await asyncio.wait([lagging])
         self.seconds += time.perf_counter() - began
 
-    async def _lag(self) -> None:
+    async def _lag(self, began: float) -> None:
         while True:
-            began = time.perf_counter()
             try:
                 await asyncio.sleep(STEP)
             finally:  # the last step, too: the stream may end in the first moment that a stalled loop has
-                self.lags.append(max(0.0, time.perf_counter() - began - STEP))
+                now = time.perf_counter()
+                self.lags.append(max(0.0, now - began - STEP))
+                began = now
 
     async def _stream(self, seconds: float) -> None:
         script = Script.of(" ".join(["word"] * round(seconds / PACE)), first=PACE, gap=PACE)
