@@ -102,6 +102,7 @@ async def measure(args: argparse.Namespace) -> dict[str, object]:
     rounds, seconds = (1, 1.0) if args.quick else (args.rounds, args.seconds)
     worker = verdicts.uncached(verdicts.bundled_model())
     judging, quiet, beside = Judging(worker, args.judging), Watched(), Watched()
+    await Watched().watch(10 * PACE)  # whatever is only slow the first time
     for _ in range(rounds):
         for watched, load in ((quiet, nullcontext()), (beside, judging.running())):
             async with load:
