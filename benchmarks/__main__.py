@@ -1,19 +1,48 @@
-"""Every benchmark, one after the other: `python -m benchmarks`. One line of JSON each; a failure stops nothing."""
+"""Every benchmark, one after the other, each in a process of its own; a failure stops nothing.
+
+    python -m benchmarks [--quick] [--json] [NAME ...]
+
+A name stands for all benchmarks that begin with it: `judge` for everything about the judge. Prints each one's figures
+as a table, then all in one line of JSON; with `--json` that line alone. One that fails is null there.
+"""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
-BENCHMARKS = ("core_rate", "visible_rate")
+from benchmarks.report import command, show
+
+BENCHMARKS = ("core_rate", "visible_rate", "judge_verdict", "judge_load", "judge_beside_stream", "judge_footprint")
+
+
+def figures(name: str, *, quick: bool) -> dict[str, object] | None:
+    """What one benchmark found; None where it failed."""
+    flags = ["--json", *(["--quick"] if quick else [])]
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *flags], check=False, stdout=subprocess.PIPE, text=True
+    )
+    found: dict[str, object] | None = json.loads(done.stdout) if done.returncode == 0 else None
+    return found
 
 
 def main() -> int:
-    failed = 0
-    for name in BENCHMARKS:
-        print(f"{name} ", end="", flush=True)
-        failed += subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--json"], check=False).returncode != 0
-    return int(failed > 0)
+    parser = command("Every benchmark, or those named.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"the beginning of a name: {', '.join(BENCHMARKS)}")
+    args = parser.parse_args()
+    chosen = [name for name in BENCHMARKS if name.startswith(tuple(args.names or [""]))]
+    if not chosen:
+        parser.error(f"no benchmark begins so; there are {', '.join(BENCHMARKS)}")
+    all_found: dict[str, dict[str, object] | None] = {}
+    for name in chosen:
+        found = all_found[name] = figures(name, quick=args.quick)
+        if not args.json:
+            print(f"{name}{': failed' if found is None else ''}")
+            show(found or {}, as_json=False)
+            print(flush=True)
+    show(all_found, as_json=True)
+    return int(None in all_found.values())
 
 
 if __name__ == "__main__":

@@ -7,11 +7,10 @@ One process, one thread, no I/O: a route of 20 deltas, 5 probes judged as they c
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 
-from benchmarks.report import show
+from benchmarks.report import command, show
 from streamroute.core.events import AnswerFinished, DeltaReceived, Event, EvidenceReceived, ProbeFinished, RouteStarted
 from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.policy import Threshold
@@ -54,11 +53,10 @@ def measure(rounds: int) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Routes per second that the core decides anew from recorded events.")
+    parser = command("Routes per second that the core decides anew from recorded events.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    found = measure(args.rounds)
+    found = measure(1 if args.quick else args.rounds)
     show(found, as_json=args.json)
 
 

@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from benchmarks.report import show
+from benchmarks.report import command, show
 from streamroute.upstreams.base import ChatRequest, Message
 from streamroute.upstreams.local import LocalUpstream
 
@@ -72,17 +72,18 @@ async def probing(upstream: LocalUpstream, count: int, *, shared: bool) -> Async
 
 
 async def measure(args: argparse.Namespace) -> dict[str, object]:
+    rounds, tokens = (1, 16) if args.quick else (args.rounds, args.tokens)
     settings = {} if args.niceness is None else {"probe_niceness": args.niceness}
     upstream = LocalUpstream.from_manifest(args.model, threads=args.threads, slots=1 + args.probes, **settings)
     alone, beside, probe_rates = [], [], []
     try:
         await upstream.start(probes=not args.shared)
         await answer(upstream, 0, 8)
-        for round_ in range(1, args.rounds + 1):
-            alone.append(await answer(upstream, 2 * round_, args.tokens))
+        for round_ in range(1, rounds + 1):
+            alone.append(await answer(upstream, 2 * round_, tokens))
             async with probing(upstream, args.probes, shared=args.shared) as stamps:
                 begun = time.perf_counter()
-                beside.append(await answer(upstream, 2 * round_ + 1, args.tokens))
+                beside.append(await answer(upstream, 2 * round_ + 1, tokens))
                 probe_rates.append(len(stamps) / (time.perf_counter() - begun))
     finally:
         await upstream.aclose()
@@ -104,7 +105,7 @@ async def measure(args: argparse.Namespace) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The visible stream's rate beside running probes.")
+    parser = command("The visible stream's rate beside running probes.")
     parser.add_argument("--model", default="smollm2-135m-instruct", help="a manifest name or a GGUF file")
     parser.add_argument("--probes", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=5)
@@ -112,7 +113,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=None, help="threads of each instance (default: half the cores)")
     parser.add_argument("--niceness", type=int, default=None, help="of the probes' threads (default: LocalUpstream's)")
     parser.add_argument("--shared", action="store_true", help="probes and answer on one instance, to compare")
-    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     found = asyncio.run(measure(args))
     show(found, as_json=args.json)
