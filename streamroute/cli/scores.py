@@ -48,6 +48,7 @@ def pairs_table(report: PairsReport, model: str) -> RenderableType:
             ("pairs", f"{report.n:,}, {report.share_equivalent:.1%} of them equal"),
             ("AUROC", _with_interval(report.auroc, report.auroc_ci)),
             ("  with the guards of clustering", _share(report.auroc_guarded)),
+            ("  of mean entailment alone", _share(report.auroc_entailment)),
             ("  of token F1, without a model", _share(report.auroc_token_f1)),
             ("  gain over token F1", _with_interval(report.gain_over_token_f1, report.gain_over_token_f1_ci)),
             ("average precision", _share(report.average_precision)),

@@ -19,15 +19,17 @@ from streamroute.uncertainty.clustering import Rule
 from streamroute.uncertainty.extract import numbers
 from streamroute.uncertainty.gist import gist
 from streamroute.uncertainty.guards import same
+from streamroute.uncertainty.likeness import contained, likeness, mean_entailment
 from streamroute.uncertainty.normalize import token_f1, tokens
 
 __all__ = (
     "PairScore",
     "PairsReport",
+    "alike",
     "assess_pairs",
+    "entailed",
     "evaluate_pairs",
     "guarded",
-    "mean_entailment",
     "pairs_of",
     "token_overlap",
 )
@@ -39,18 +41,23 @@ THETA = 0.5
 """The clustering rule's own threshold."""
 
 
-def mean_entailment(row: PairRow, relations: Relations) -> float:
-    """(e + e') / 2 of both directions, in [0, 1]."""
-    return (relations.forward.entailment + relations.backward.entailment) / 2
+def alike(row: PairRow, relations: Relations) -> float:
+    """The judge's graded similarity, in [0, 1]: what the model says, and the words that both answers hold."""
+    return likeness(relations, contained(tokens(row.a), tokens(row.b), frozenset(tokens(row.question))))
+
+
+def entailed(row: PairRow, relations: Relations) -> float:
+    """(e + e') / 2 of both directions, in [0, 1]: the model alone."""
+    return mean_entailment(relations)
 
 
 def guarded(row: PairRow, relations: Relations) -> float:
-    """The graded similarity of clustering: 1 or 0 where spelling, numbers or stance settle it, else `mean_entailment`
-    (here of the whole answers, there of their claims)."""
+    """The graded similarity of clustering: 1 or 0 where spelling, numbers or stance settle it, else `alike`; here of
+    the whole answers, there of their claims."""
     a, b = (gist(text, row.question) for text in (row.a, row.b))
     asked, given = frozenset(tokens(row.question)), frozenset(numbers(row.question))
     settled = same(a, b, asked=asked, given=given)
-    return mean_entailment(row, relations) if settled is None else float(settled)
+    return alike(row, relations) if settled is None else float(settled)
 
 
 def token_overlap(row: PairRow, relations: Relations) -> float:
@@ -74,6 +81,7 @@ class PairsReport:
     average_precision: float | None
     best_threshold: BestThreshold
     auroc_guarded: float | None
+    auroc_entailment: float | None
     auroc_token_f1: float | None
     gain_over_token_f1: float | None
     gain_over_token_f1_ci: Interval | None
@@ -92,7 +100,7 @@ def evaluate_pairs(
     model: BlockingModel,
     rows: Sequence[PairRow],
     *,
-    score: PairScore = mean_entailment,
+    score: PairScore = alike,
     progress: Progress = lambda done: None,
 ) -> PairsReport:
     """Ask `model` about every row and rank the rows by `score`. Blocks. Raises `ScorerError`."""
@@ -104,14 +112,14 @@ def pairs_of(rows: Sequence[PairRow]) -> list[Pair]:
     return [Pair(row.question, row.a, row.b) for row in rows]
 
 
-def assess_pairs(rows: Sequence[PairRow], answers: Answers, *, score: PairScore = mean_entailment) -> PairsReport:
+def assess_pairs(rows: Sequence[PairRow], answers: Answers, *, score: PairScore = alike) -> PairsReport:
     """The report on answers that are there already. `rows`: at least one, in the order of the answers."""
     both = list(zip(rows, answers.relations, strict=True))
     equal = np.array([row.equivalent for row in rows])
     merged = np.array([Rule.PROBABILITY.holds(*relations, THETA) for _, relations in both])
-    ranked, settled, overlap = (
+    ranked, settled, model_alone, overlap = (
         np.array([each(row, relations) for row, relations in both], dtype=np.float64)
-        for each in (score, guarded, token_overlap)
+        for each in (score, guarded, entailed, token_overlap)
     )
     return PairsReport(
         n=len(rows),
@@ -121,6 +129,7 @@ def assess_pairs(rows: Sequence[PairRow], answers: Answers, *, score: PairScore 
         average_precision=metrics.average_precision(ranked, equal),
         best_threshold=metrics.best_threshold(ranked, equal),
         auroc_guarded=metrics.auroc(settled, equal),
+        auroc_entailment=metrics.auroc(model_alone, equal),
         auroc_token_f1=metrics.auroc(overlap, equal),
         gain_over_token_f1=_gain(ranked, overlap, equal),
         gain_over_token_f1_ci=metrics.bootstrap_interval(_gain, ranked, overlap, equal),

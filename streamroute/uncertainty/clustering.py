@@ -13,11 +13,11 @@ from streamroute.uncertainty.base import EntailmentModel, Pair, Relation, Relati
 from streamroute.uncertainty.extract import numbers
 from streamroute.uncertainty.gist import Gist
 from streamroute.uncertainty.guards import same
+from streamroute.uncertainty.likeness import contained, likeness
 from streamroute.uncertainty.normalize import token_f1, tokens
 
 __all__ = ("Clustering", "Comparer", "Comparison", "Rule", "cluster")
 
-STANDALONE_WORDS = 6
 CONTEXT_WORDS = 24
 
 
@@ -102,8 +102,9 @@ class Comparer:
     async def _compare_all(self, couples: Sequence[tuple[Gist, Gist]]) -> list[Comparison]:
         settled = [self._settled(a, b) for a, b in couples]
         left = [couple for couple, known in zip(couples, settled, strict=True) if known is None]
-        asked = iter(await self._ask([self.pair(a, b) for a, b in left]))
-        return [known if known is not None else self._verdict(next(asked)) for known in settled]
+        asked = await self._ask([self.pair(a, b) for a, b in left])
+        judged = iter([self._verdict(a, b, relations) for (a, b), relations in zip(left, asked, strict=True)])
+        return [known if known is not None else next(judged) for known in settled]
 
     def _settled(self, a: Gist, b: Gist) -> Comparison | None:
         match same(a, b, asked=self._asked, given=self._given):
@@ -114,18 +115,18 @@ class Comparer:
             case None:
                 return None
 
-    def _verdict(self, relations: Relations) -> Comparison:
+    def _verdict(self, a: Gist, b: Gist, relations: Relations) -> Comparison:
         forward, backward = relations
         return Comparison(
             self._rule.holds(forward, backward, self._theta),
-            min(1.0, max(0.0, (forward.entailment + backward.entailment) / 2)),
+            likeness(relations, contained(a.words, b.words, self._asked)),
             min(1.0, max(0.0, forward.contradiction, backward.contradiction)),
         )
 
     def _pair(self, a: str, b: str) -> Pair:
-        """Fragments are propositions only together with the question; sentences stand alone (METHOD 4.5)."""
-        alone = min(len(a.split()), len(b.split())) >= STANDALONE_WORDS
-        return Pair("" if alone else self._context, a, b)
+        """Always with the question: fragments are propositions only together with it, and of two sentences it says
+        which of their differences count."""
+        return Pair(self._context, a, b)
 
     async def _ask(self, pairs: Sequence[Pair]) -> list[Relations]:
         new = [pair for pair in dict.fromkeys(pairs) if pair not in self._relations]

@@ -133,7 +133,7 @@ async def test_clusters_are_the_meanings_and_prefixes_are_stable(meanings: list[
             np.testing.assert_array_equal(part.similarity, final.similarity[:size, :size])
 
 
-async def test_short_answers_are_asked_with_their_question_and_sentences_without() -> None:
+async def test_fragments_and_sentences_are_asked_with_their_question() -> None:
     model = Scripted({})
     comparer = Comparer(model, "Which animal is it?")
     await comparer.compare(gist("fox"), gist("hen"))
@@ -141,7 +141,7 @@ async def test_short_answers_are_asked_with_their_question_and_sentences_without
     long = gist("It is certainly the old red fox."), gist("That must have been a small hen.")
     model.asked.clear()
     await comparer.compare(*long)
-    assert sorted(model.asked[0]) == sorted(("", long[0].claim, long[1].claim))
+    assert sorted(model.asked[0]) == sorted(("Which animal is it?", long[0].claim, long[1].claim))
 
 
 async def test_of_a_long_question_the_end_is_kept() -> None:
