@@ -92,7 +92,7 @@ async def streaming(judge: SemanticEntropy, row: verdicts.Row, watch: Stopwatch)
 
 def every_pair(encoder: PairEncoder, row: verdicts.Row) -> list[Row]:
     """A row of tokens for each ordered pair of texts."""
-    return encoder.rows([Pair("", a, b) for a, b in itertools.combinations(row.texts, 2)])
+    return encoder.rows([Pair(row.question, a, b) for a, b in itertools.combinations(row.texts, 2)])
 
 
 def one_by_one(network: Encoder, rows: Sequence[Row]) -> None:
@@ -103,6 +103,8 @@ def one_by_one(network: Encoder, rows: Sequence[Row]) -> None:
 def one_way(spec: ModelSpec) -> PairEncoder:
     """The bundled tokenizer before a network of one direction a pass."""
     tokenizer = Tokenizer.from_file(str(spec.tokenizer))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
     cls, sep = tokenizer.encode("", add_special_tokens=True).ids
 
     def tokenise(text: str) -> Sequence[int]:

@@ -5,6 +5,7 @@ METHOD 3.4, step 1. Nothing here understands meaning; it only makes the model's 
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections import Counter
@@ -63,6 +64,10 @@ def normalize(text: str) -> str:
 
 def tokens(text: str) -> list[str]:
     """The words of the canonical spelling, in order."""
+    return list(_remembered(text) if len(text) <= REMEMBERED_CHARS else _tokens(text))
+
+
+def _tokens(text: str) -> list[str]:
     text = _VULGAR.sub(" ", text)  # "2½" is two and a half, not 21/2
     text = unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold()
     text = re.sub(r"```\w*\n?|\[([^\[\]]*)\]\([^()]*\)", r"\1", text)
@@ -75,6 +80,15 @@ def tokens(text: str) -> list[str]:
     words = [word.removesuffix("'s") for word in _WORD.findall(text)]
     words = _spell_units(digits(words))
     return [word for word in words if word not in _ARTICLES] or words
+
+
+# A verdict asks for the words of each of its texts a dozen times, on the event loop.
+REMEMBERED_CHARS = 2_000
+
+
+@functools.lru_cache(maxsize=1024)
+def _remembered(text: str) -> tuple[str, ...]:
+    return tuple(_tokens(text))
 
 
 def _figures(text: str) -> str:

@@ -76,7 +76,7 @@ def calls_made(function: Callable[[str], object], text: str) -> int:
 @pytest.mark.parametrize("run", RUNS)
 def test_work_grows_with_the_text_and_no_faster(run: str) -> None:
     for text in (run, "a " + run):
-        short, long = (text + run * (n // len(run)) + " .x" for n in (1_000, 4_000))
+        short, long = (text + run * (n // len(run)) + " .x" for n in (2_500, 10_000))  # longer than what is remembered
         for function in (gist, gist_of_growing, checkable, structured):
             assert calls_made(function, long) <= 8 * calls_made(function, short) + 1_000
 
