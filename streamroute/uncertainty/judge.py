@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -74,6 +75,7 @@ class _Session:
         began = time.perf_counter()
         for sample in samples[len(self._probes) :]:
             self._probes.append(gist(sample.text, self._question, truncated=sample.finish_reason == "length"))
+            await asyncio.sleep(0)  # many verdicts may fall due at once, and streams run on this loop
         shown = gist(answer, self._question) if answer_finished else gist_of_growing(answer, self._question)
         found = await cluster(self._comparer, self._probes, shown)
         texts = self._probes if shown is None else [shown, *self._probes]
@@ -86,6 +88,7 @@ class _Session:
             sampled_answer=self._sampled_answer,
             most_probes=self._most_probes,
         )
+        await asyncio.sleep(0)
         expected = max(expected, len(samples))
         low, high = certified_interval(seen, expected - len(samples))
         self._seconds += time.perf_counter() - began
