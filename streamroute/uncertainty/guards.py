@@ -15,6 +15,9 @@ __all__ = ("same",)
 SHORT_TOKENS = 6
 LONG_TOKENS = 40
 MAX_NUMBERS = 3
+_QUANTITIES = frozenset(
+    ("many", "much", "when", "year", "date", "number", "old", "age", "long", "far", "tall", "percent", "cost", "often")
+)
 RELATIVE_TOLERANCE = Fraction(1, 10**6)
 
 
@@ -64,7 +67,7 @@ def _by_words(a: Gist, b: Gist, asked: Collection[str], given: Collection[Fracti
         return False
     left, right = (_new(g.numbers, given) for g in (a, b))
     few = 0 < len(left) <= MAX_NUMBERS and 0 < len(right) <= MAX_NUMBERS
-    if few and not any(_close(x, y) for x in left for y in right):
+    if few and _number_decides(a, b, asked) and not any(_close(x, y) for x in left for y in right):
         return False
     short, long = sorted((a, b), key=lambda g: len(g.words))
     says_something = any(word not in asked for word in short.words)
@@ -72,6 +75,11 @@ def _by_words(a: Gist, b: Gist, asked: Collection[str], given: Collection[Fracti
     if fits and says_something and set(left) == set(right) and _negations(a) == _negations(b) and not _hedges(long):
         return True
     return None
+
+
+def _number_decides(a: Gist, b: Gist, asked: Collection[str]) -> bool:
+    """Whether a number is the answer, not a year in passing: the question asks for one, or a text is hardly more."""
+    return not asked or not _QUANTITIES.isdisjoint(asked) or min(len(a.words), len(b.words)) <= SHORT_TOKENS
 
 
 def _new(numbers: Sequence[Fraction], given: Collection[Fraction]) -> list[Fraction]:

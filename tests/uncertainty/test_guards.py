@@ -104,3 +104,12 @@ def test_numbers_of_the_question_say_nothing() -> None:
     a, b = gist("5 of them left"), gist("6 of them left")
     assert same(a, b) is False
     assert same(a, b, given={Fraction(5)}) is None
+
+
+def test_a_year_in_passing_does_not_settle_who_it_was() -> None:
+    asked = tokens("Who wrote the song?")
+    a = gist("The song was written by Billy Hill in the year 1936.")
+    b = gist("It was Billy Hill who wrote the song, recorded by Benny Goodman in 1951.")
+    assert same(a, b, asked=asked) is None
+    assert same(a, b, asked=tokens("When was the song written?")) is False
+    assert same(gist("1936"), b, asked=asked) is False
