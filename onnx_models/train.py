@@ -21,11 +21,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from corpus import KINDS, Example, Mixture, equivalence_dev, watch_set
 from network import MAX_TOKENS, Judge, Row, collate, encode
 from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy, log_softmax
+
+from streamroute.evaluation.metrics import auroc
 
 BATCH = 32
 BODY_RATE, HEAD_RATE = 8e-5, 4e-4
@@ -85,15 +88,6 @@ def probabilities(
     return out
 
 
-def auroc(scores: torch.Tensor, positive: torch.Tensor) -> float:
-    """Mann-Whitney with mid-ranks (average rank of ties)."""
-    _, inverse, counts = scores.unique(return_inverse=True, return_counts=True)
-    upper = counts.cumsum(0).double()
-    rank = (upper - (counts.double() - 1) / 2)[inverse]
-    p, n = int(positive.sum()), int((~positive).sum())
-    return float((rank[positive].sum() - p * (p + 1) / 2) / (p * n))
-
-
 def report(model: Judge, tokenizer: Tokenizer, data: Path, device: torch.device) -> dict[str, float]:
     watched = watch_set(data)
     guess = probabilities(model, tokenizer, watched, device)[:, 0].argmax(-1)
@@ -101,8 +95,9 @@ def report(model: Judge, tokenizer: Tokenizer, data: Path, device: torch.device)
     pairs = equivalence_dev(data)
     examples = [Example(r["question"], r["a"], r["b"], "equivalence", 0) for r in pairs]
     entail = probabilities(model, tokenizer, examples, device)[:, :, 0].mean(1)
-    equivalent = torch.tensor([bool(r["equivalent"]) for r in pairs])
-    return {"dev_accuracy": round(accuracy, 4), "equivalence_auroc": round(auroc(entail, equivalent), 4)}
+    equivalent = np.array([bool(r["equivalent"]) for r in pairs])
+    area = auroc(entail.double().numpy(), equivalent)
+    return {"dev_accuracy": round(accuracy, 4), "equivalence_auroc": round(area or 0.0, 4)}
 
 
 class Run:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from streamroute.uncertainty.leaves import Agreement, Leaf, agreement, json_leaves, load
+from streamroute.uncertainty.leaves import Agreement, Leaf, agreement, json_leaves, load, settled
 
 __all__ = ("Call", "call_agreement", "tool_calls")
 
@@ -75,9 +75,7 @@ def call_agreement(a: Sequence[Call], b: Sequence[Call]) -> Agreement:
             different = different or found.equivalent is False
     total = max(len(a), len(b))
     share = sum(shares) / total if total else 1.0
-    if different:
-        return Agreement(False, share, tuple(open_texts))
-    return Agreement(None if open_texts else True, share, tuple(open_texts))
+    return settled(different, share, open_texts)
 
 
 def _by_name(calls: Sequence[Call]) -> dict[str, list[Call]]:

@@ -13,7 +13,7 @@ from streamroute.uncertainty.base import EntailmentModel, Pair, Relation, Relati
 from streamroute.uncertainty.extract import numbers
 from streamroute.uncertainty.gist import Gist
 from streamroute.uncertainty.guards import same
-from streamroute.uncertainty.likeness import contained, likeness
+from streamroute.uncertainty.likeness import contained, likeness, mean_entailment
 from streamroute.uncertainty.normalize import token_f1, tokens
 
 __all__ = ("Clustering", "Comparer", "Comparison", "Rule", "cluster")
@@ -36,7 +36,7 @@ class Rule(enum.StrEnum):
     def holds(self, forward: Relation, backward: Relation, theta: float) -> bool:
         match self:
             case Rule.PROBABILITY:
-                entailed = (forward.entailment + backward.entailment) / 2 >= theta
+                entailed = mean_entailment(Relations(forward, backward)) >= theta
                 return entailed and max(forward.contradiction, backward.contradiction) < 0.5
             case Rule.STRICT:
                 return min(forward.entailment, backward.entailment) >= theta

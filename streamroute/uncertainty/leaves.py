@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from streamroute.uncertainty.normalize import normalize, tokens
 
-__all__ = ("Agreement", "Leaf", "agreement", "json_leaves", "load")
+__all__ = ("Agreement", "Leaf", "agreement", "json_leaves", "load", "settled")
 
 MAX_DEPTH = 64
 MAX_NAME_WORDS = 3
@@ -121,9 +121,13 @@ def agreement(a: Sequence[Leaf], b: Sequence[Leaf]) -> Agreement:
         if wording:
             open_texts += [(x.text, y.text) for x, y in zip(here, there, strict=True)]
     share = equal / total if total else 1.0
-    if different:
-        return Agreement(False, share, tuple(open_texts))
-    return Agreement(None if open_texts else True, share, tuple(open_texts))
+    return settled(different, share, open_texts)
+
+
+def settled(different: bool, share: float, open_texts: Sequence[tuple[str, str]]) -> Agreement:
+    """The agreement of parts of which some are `different`, or which only `open_texts` could still tell apart."""
+    equivalent = False if different else None if open_texts else True
+    return Agreement(equivalent, share, tuple(open_texts))
 
 
 def _by_path(leaves: Sequence[Leaf]) -> dict[str, list[Leaf]]:
