@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from streamroute.core.types import Delta, Evidence, Sample, Usage
+from streamroute.core.types import Confidence, Delta, Evidence, Sample, Usage
 from streamroute.errors import UpstreamError
 from streamroute.upstreams.base import ChatRequest
 
@@ -223,7 +223,13 @@ class ScriptedScorer:
         return self
 
     async def evaluate(
-        self, *, answer: str, answer_finished: bool, samples: Sequence[Sample], expected: int
+        self,
+        *,
+        answer: str,
+        answer_finished: bool,
+        samples: Sequence[Sample],
+        expected: int,
+        confidence: Confidence | None = None,
     ) -> Evidence:
         self.calls += 1
         await anyio.sleep(self.delay)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamroute.core.types import Delta, Leg, Sample, Verdict
+from streamroute.core.types import Confidence, Delta, Leg, Sample, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,15 @@ class CancelLeg:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Ask the judge. At most one is in flight; `expected` is the number of samples there may be in the end."""
+    """Ask the judge. At most one is in flight; `expected` is the number of samples there may be in the end.
+    `confidence` is what the upstream said of the answer's tokens, None where it said nothing."""
 
     tier: int
     answer: str
     answer_finished: bool
     samples: tuple[Sample, ...]
     expected: int
+    confidence: Confidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ from streamroute.core.events import (
 from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.policy import Snapshot
 from streamroute.core.states import OVER, TABLE, Cause, Phase
-from streamroute.core.types import Decision, Delta, Evidence, Leg, Release, Sample, Verdict
+from streamroute.core.types import Confidence, Decision, Delta, Evidence, Leg, Release, Sample, Verdict
 from streamroute.errors import LocalProtocolError
 
 SENTENCE_ENDS = frozenset(".!?\n")
@@ -74,6 +74,15 @@ class _Answer:
     @property
     def text(self) -> str:
         return "".join(delta.text for delta in self.deltas)
+
+    @property
+    def confidence(self) -> Confidence | None:
+        tokens = [token for delta in self.deltas for token in delta.logprobs]
+        first = next((token for token in tokens if token.token.strip()), None)
+        if first is None:
+            return None
+        values = [token.logprob for token in tokens]
+        return Confidence(first, sum(values) / len(values), min(values), len(values))
 
 
 @dataclass(slots=True)
@@ -291,7 +300,7 @@ class Cascade:
             judgement.scoring = True
             finished = answer.status is _Status.FINISHED
             samples = tuple(judgement.samples)
-            out.append(Score(self.tier, answer.text, finished, samples, judgement.expected))
+            out.append(Score(self.tier, answer.text, finished, samples, judgement.expected, answer.confidence))
         elif judgement.waiting and not judgement.running and not judgement.scoring:
             self._launch(judgement, answer, out)
         elif judgement.quiet and (judgement.evidence is None or answer.status is _Status.FINISHED):

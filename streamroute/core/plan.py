@@ -30,7 +30,8 @@ class ProbeSchedule:
 class Plan:
     """What a route may do. `tiers[i]` is the probe schedule of tier i, None where it is trusted unjudged; the last tier
     is never judged. Times are in seconds. `on_timeout` is the verdict when `decision_deadline` has passed without one,
-    `on_uncertain` when there is no evidence to be had."""
+    `on_uncertain` when there is no evidence to be had. `dice` is a number in [0, 1) that belongs to the request, for
+    policies that randomise."""
 
     tiers: tuple[ProbeSchedule | None, ...]
     policy: Policy = field(default_factory=Threshold)
@@ -41,6 +42,7 @@ class Plan:
     on_timeout: Decision = Decision.ACCEPT
     on_uncertain: Decision = Decision.ACCEPT
     hedge_after: float | None = None
+    dice: float = 0.5
 
     def __post_init__(self) -> None:
         if not self.tiers:

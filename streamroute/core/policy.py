@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from dataclasses import dataclass
 
-from streamroute.core.types import UNDECIDED, Decision, Evidence, Verdict
+from streamroute.core.types import UNDECIDED, Confidence, Decision, Evidence, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +13,10 @@ class Snapshot:
     """All that a policy may know. `elapsed` is in seconds since the judged tier was started.
 
     `pending` counts the probes that the evidence does not cover yet and that may still come; `settled` is True when the
-    evidence is the last there will be.
+    evidence is the last there will be. `confidence` is what the log-probabilities say of the answer so far. `shown` and
+    `hedged` are the seconds since the reader sees content of this tier, and since a larger tier runs unseen beside it;
+    None where that is not so. `shown_characters` is how much of the answer is out. `dice` is a number in [0, 1) that
+    belongs to the request: equal requests are decided equally where a policy randomises.
     """
 
     tier: int
@@ -23,6 +26,11 @@ class Snapshot:
     settled: bool
     elapsed: float
     answer_finished: bool
+    confidence: Confidence | None = None
+    shown: float | None = None
+    shown_characters: int = 0
+    hedged: float | None = None
+    dice: float = 0.5
 
 
 class Policy(abc.ABC):

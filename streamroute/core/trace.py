@@ -23,7 +23,7 @@ from streamroute.core.events import (
     TimerFired,
 )
 from streamroute.core.plan import Plan
-from streamroute.core.types import Delta, Evidence, Leg, Sample, TokenLogprob, Usage
+from streamroute.core.types import Delta, Evidence, Features, Leg, Sample, TokenLogprob, Usage
 from streamroute.errors import StreamrouteError
 
 _EVENTS: Mapping[str, type[Any]] = {
@@ -125,7 +125,8 @@ def _event(name: str, fields: dict[str, Any]) -> Event:
                 built[key] = Sample(**value)
             case "evidence":
                 sizes, assignment = tuple(value["sizes"]), tuple(value["assignment"])
-                built[key] = Evidence(**{**value, "sizes": sizes, "assignment": assignment})
+                features = None if value.get("features") is None else Features(**value["features"])
+                built[key] = Evidence(**{**value, "sizes": sizes, "assignment": assignment, "features": features})
             case "error":
                 built[key] = RecordedError(value)
             case _:

@@ -75,6 +75,41 @@ class Sample:
     mean_logprob: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """What its log-probabilities say of an answer so far: its first content token, and the mean and the least of the
+    natural log-probabilities of all `tokens` of them."""
+
+    first: TokenLogprob
+    mean: float
+    least: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What the score of an answer is made of (METHOD 2.2): each in [0, 1], higher is worse, None is not known.
+
+    `disagreement` (x1) of the probes with the answer, `entropy` (x2) over meanings, `contradiction` (x3) between answer
+    and probes, `snne` (x4) by entailment and `lexical` by shared words, `minority` (x7): another meaning is held by
+    more, `refusal` (x8): the share of the texts that refuse or do not know, `length` (x9) of the answer on a log scale,
+    `doubt` (the larger of x5 and x6) of its log-probabilities, `prior` (x10): what the prompt alone lets expect.
+    `identical`: all texts are spelled alike.
+    """
+
+    disagreement: float
+    contradiction: float
+    entropy: float
+    snne: float
+    lexical: float = 0.0
+    refusal: float = 0.0
+    length: float = 0.0
+    minority: bool = False
+    identical: bool = False
+    doubt: float | None = None
+    prior: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What the judge knows after some of the probes. Higher `score` and entropies mean less certain.
@@ -82,7 +117,8 @@ class Evidence:
     `low <= score <= high` are the values that `score` can still reach whatever the `expected - samples` probes to come
     will say. They are (0, 1) where nothing is certified. `entropy` is the discrete semantic entropy in nats of the
     texts judged so far, `entropy_mean` its posterior mean (Dirichlet process), comparable across sample counts.
-    `assignment[i]` is the cluster of the i-th sample, `sizes[c]` the number of texts in cluster c.
+    `assignment[i]` is the cluster of the i-th sample, `sizes[c]` the number of texts in cluster c. `features` are those
+    that `score` was made of.
     """
 
     samples: int
@@ -100,6 +136,7 @@ class Evidence:
     nli_pairs: int = 0
     seconds: float = 0.0
     note: str = ""
+    features: Features | None = None
 
     @property
     def answer_judged(self) -> bool:

@@ -269,6 +269,7 @@ class Driver:
                     answer_finished=action.answer_finished,
                     samples=action.samples,
                     expected=action.expected,
+                    confidence=action.confidence,
                 )
             except Exception as error:  # the route goes on without its judge
                 await self._send_event.send(ScorerFailed(action.tier, error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from streamroute.core.types import Evidence, Sample
+from streamroute.core.types import Confidence, Evidence, Sample
 
 
 class Relation(NamedTuple):
@@ -53,7 +53,13 @@ class ScoringSession(Protocol):
     """
 
     async def evaluate(
-        self, *, answer: str, answer_finished: bool, samples: Sequence[Sample], expected: int
+        self,
+        *,
+        answer: str,
+        answer_finished: bool,
+        samples: Sequence[Sample],
+        expected: int,
+        confidence: Confidence | None = None,
     ) -> Evidence: ...
 
 

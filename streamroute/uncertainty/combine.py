@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from streamroute.core.types import Features
 from streamroute.uncertainty.measures.posterior import normalised_posterior_entropy
 from streamroute.uncertainty.measures.snne import normalised_snne
 from streamroute.uncertainty.sequential import Groups, Stance, reachable_range
@@ -26,19 +27,6 @@ IGNORANCE_SCORE = 0.95
 REFUSAL_SCORE = 0.0
 # Bounds and final score are sums of the same terms in different order; the certificate must hold to the last bit.
 ROUNDING = 1e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
-    """x1 to x4 in [0, 1], higher is worse. `doubt` is max(x5, x6) where log-probabilities are known."""
-
-    disagreement: float
-    contradiction: float
-    entropy: float
-    snne: float
-    identical: bool = False
-    minority: bool = False
-    doubt: float | None = None
 
 
 def disagreement(agreeing: int, probes: int) -> float:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from streamroute.core.types import Evidence, Sample
+from streamroute.core.types import Confidence, Evidence, Sample
 from streamroute.uncertainty.base import EntailmentModel
 from streamroute.uncertainty.clustering import Clustering, Comparer, Rule, cluster
 from streamroute.uncertainty.combine import Observed, certified_interval, final_score
@@ -69,7 +69,13 @@ class _Session:
         self._seconds = 0.0
 
     async def evaluate(
-        self, *, answer: str, answer_finished: bool, samples: Sequence[Sample], expected: int
+        self,
+        *,
+        answer: str,
+        answer_finished: bool,
+        samples: Sequence[Sample],
+        expected: int,
+        confidence: Confidence | None = None,
     ) -> Evidence:
         """The evidence after `samples`; `nli_pairs` and `seconds` are sums over the session. Raises `ScorerError`."""
         began = time.perf_counter()
