@@ -5,7 +5,7 @@ A figure that is not defined for its rows (no positive ones, a class that never 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ __all__ = (
     "auroc",
     "average_precision",
     "best_threshold",
+    "binned_gap",
     "bootstrap_interval",
     "brier",
     "class_scores",
@@ -97,9 +98,15 @@ def expected_calibration_error(probabilities: Floats, gold: Ints, *, bins: int =
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == gold
-    place = np.searchsorted(np.arange(1, bins) / bins, confidence, side="left")
+    return binned_gap(confidence, right, bins)
+
+
+def binned_gap(predicted: Floats, happened: Bools, bins: int) -> float:
+    """Mean gap between probabilities and what happened, by `bins` of equal width over [0, 1], each with its upper edge,
+    weighted by their rows; at least one row."""
+    place = np.searchsorted(np.arange(1, bins) / bins, predicted, side="left")
     # |B|/n * |acc(B) - conf(B)| is |sum over B of (right - confidence)| / n.
-    return float(np.abs(np.bincount(place, weights=right - confidence)).sum() / len(gold))
+    return float(np.abs(np.bincount(place, weights=happened - predicted)).sum() / len(predicted))
 
 
 def brier(probabilities: Floats, gold: Ints) -> float:
@@ -143,23 +150,35 @@ def best_threshold(scores: Floats, positive: Bools) -> BestThreshold:
 def bootstrap_interval(
     statistic: Callable[..., float | None],
     *columns: npt.NDArray[Any],
+    groups: Ints | None = None,
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 7,
 ) -> Interval | None:
     """Percentile interval of `statistic(*columns)` under resampling of rows with replacement (Efron 1979).
 
-    All columns take the same rows each time, so a difference of two scores is resampled as a pair. Equal arguments give
-    equal intervals. Resamples for which the statistic is None are left out; None where that is more than half of them.
+    All columns take the same rows each time, so a difference of two scores is resampled as a pair. With `groups`, the
+    number of each row's, whole groups are drawn: rows of one group are no independent news. Equal arguments give equal
+    intervals. Resamples for which the statistic is None are left out; None where that is more than half of them.
     """
     random = np.random.default_rng(seed)
-    n = len(columns[0])
-    drawn = (random.integers(n, size=n) for _ in range(resamples))
+    n = len(columns[0]) if groups is None else len(np.unique(groups))
+    draws = (random.integers(n, size=n) for _ in range(resamples))
+    drawn = draws if groups is None else _rows_of(draws, groups)
     values = [value for rows in drawn if (value := statistic(*(column[rows] for column in columns))) is not None]
     if 2 * len(values) < resamples:
         return None
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
+
+
+def _rows_of(draws: Iterable[Ints], groups: Ints) -> Iterator[Ints]:
+    """The rows of each draw of groups."""
+    _, place = np.unique(groups, return_inverse=True)
+    members = np.split(np.argsort(place, kind="stable"), np.bincount(place).cumsum()[:-1])
+    alone = np.concatenate(members) if len(members) == len(groups) else None
+    for draw in draws:
+        yield np.concatenate([members[g] for g in draw]) if alone is None else alone[draw]
 
 
 def _from_the_top(scores: Floats, positive: Bools) -> tuple[Floats, Ints, Ints]:
