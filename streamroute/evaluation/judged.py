@@ -107,7 +107,7 @@ async def _judge(memo: Memo, scorer: SemanticEntropy, row: RoutingRow, texts: Sa
 
 
 def _samples(leg: CheapLeg) -> list[Sample]:
-    means = leg.sample_logprobs or [None] * len(leg.samples)
+    means: Sequence[float | None] = leg.sample_logprobs or [None] * len(leg.samples)
     return [Sample(text, mean_logprob=mean) for text, mean in zip(leg.samples, means, strict=True)]
 
 
