@@ -40,11 +40,11 @@ def _rows(report: RoutingReport, unlabelled: int) -> Text:
 
 
 def _detection(report: RoutingReport) -> Table:
-    columns = ("AUROC (95 %)", "AURC", "AUARC", "PRR", "ECE", "probes", "pairs")
+    columns = ("AUROC (95 %)", "AURC", "AUARC", "ECE", "probes", "pairs")
     table = Table(Column("is the cheap answer wrong?", no_wrap=True), *map(_number, columns), box=None, padding=_TIGHT)
     for name, each in report.methods.items():
         low_high = f" {_short(each.auroc_ci.low)}-{_short(each.auroc_ci.high)}" if each.auroc_ci else ""
-        figures = (each.aurc, each.auarc, each.prr, each.ece)
+        figures = (each.aurc, each.auarc, each.ece)
         costs = f"{each.probes:.1f}", f"{each.nli_pairs:.1f}"
         table.add_row(_name(name, each), _share(each.auroc) + low_high, *map(_share, figures), *costs)
     return table
@@ -83,7 +83,7 @@ def _notes(report: RoutingReport) -> Iterator[str]:
         yield f"left out, not defined for some rows: {names}"
 
 
-_TIGHT = (0, 2, 0, 0)
+_TIGHT = (0, 1, 0, 0)
 
 
 def _name(name: str, figures: Figures) -> Text:
