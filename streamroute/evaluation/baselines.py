@@ -15,6 +15,7 @@ from streamroute.uncertainty.measures.entropies import discrete_entropy
 from streamroute.uncertainty.normalize import normalize, token_f1, tokens
 from streamroute.uncertainty.refusals import stance
 from streamroute.uncertainty.sequential import Stance
+from streamroute.uncertainty.wording import disclaims
 
 __all__ = ("BASELINES", "NEEDS_SAMPLES", "Baseline")
 
@@ -34,9 +35,19 @@ def refusal(leg: CheapLeg) -> float:
     return float(stance(leg.answer) is not Stance.CLAIM)
 
 
+def disclaimer(leg: CheapLeg) -> float:
+    """1 for an answer that refuses or disclaims, also where it answers then."""
+    return float(disclaims(leg.answer))
+
+
 def length(leg: CheapLeg) -> float:
     """Characters of the answer: who does not know talks."""
     return float(len(leg.answer))
+
+
+def sample_length(leg: CheapLeg) -> float | None:
+    """Mean characters of the samples."""
+    return sum(map(len, leg.samples)) / len(leg.samples) if leg.samples else None
 
 
 def token_overlap(leg: CheapLeg) -> float | None:
@@ -76,11 +87,13 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
     {
         "random": chance,
         "refusal": refusal,
+        "disclaimer": disclaimer,
         "length": length,
+        "sample-length": sample_length,
         "token-overlap": token_overlap,
         "answer-token-f1": answer_token_f1,
         "string-consistency": string_consistency,
         "majority-vote": majority_vote,
     }
 )
-NEEDS_SAMPLES = frozenset(("token-overlap", "answer-token-f1", "string-consistency", "majority-vote"))
+NEEDS_SAMPLES = frozenset(("sample-length", "token-overlap", "answer-token-f1", "string-consistency", "majority-vote"))

@@ -17,11 +17,13 @@ __all__ = ("folds_by_group", "logistic_out_of_fold", "platt_out_of_fold")
 Predict = Callable[[Ints], Floats]
 
 
-def folds_by_group(groups: Sequence[str], folds: int) -> Ints:
+def folds_by_group(groups: Sequence[str], wrong: Bools, folds: int) -> Ints:
     """(n,) the fold of each row, from 0; rows of one group are in one fold, and folds hold equally many groups, give or
-    take one. Which is which depends on the names of the groups, not on the order of the rows. There are no more folds
-    than groups."""
-    names = sorted(set(groups), key=_draw)
+    take one, and as alike shares of groups with a wrong row as can be: a fold with many leaves few to the others, and
+    what is fitted to those would be off by that. Which is which depends on the names of the groups and on `wrong`, not
+    on the order of the rows. There are no more folds than groups."""
+    failing = {group for group, bad in zip(groups, wrong.tolist(), strict=True) if bad}
+    names = sorted(set(groups), key=lambda name: (name in failing, _draw(name)))
     place = {name: i % folds for i, name in enumerate(names)}
     return np.array([place[group] for group in groups], dtype=np.int64)
 

@@ -176,7 +176,7 @@ def assess_routing(
     wrong = np.array([not row.cheap.correct for row in rows])
     questions = [normalize(row.question) or row.question for row in rows]
     _, groups = np.unique(questions, return_inverse=True)
-    fold = folds_by_group(questions, folds)
+    fold = folds_by_group(questions, wrong, folds)
     methods = methods_of(rows, judgement.rows, wrong, fold)
     pairing = _Pairing.of(rows)
     figures = {each.name: _figures(each, wrong, groups, fold, pairing) for each in methods if not each.undefined}

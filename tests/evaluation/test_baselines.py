@@ -18,12 +18,18 @@ def test_chance_is_the_same_for_every_answer() -> None:
 
 def test_an_answer_that_does_not_answer_refuses() -> None:
     assert scored("refusal", "I'm sorry, I cannot answer that without more context.") == 1
-    assert scored("refusal", "Paris") == 0
+    assert scored("refusal", "Paris") == scored("disclaimer", "Paris") == 0
+
+
+def test_an_answer_that_answers_in_the_end_disclaims_but_does_not_refuse() -> None:
+    answer = "As an AI, I don't have access to real-time information. However, as of 2021 it was Paris."
+    assert (scored("disclaimer", answer), scored("refusal", answer)) == (1, 0)
 
 
 def test_length_counts_characters() -> None:
     assert scored("length", "Köln") == 4
     assert scored("length", "") == 0
+    assert scored("sample-length", "anything", "Köln", "ab") == 3
 
 
 def test_overlap_counts_the_samples_that_share_words() -> None:

@@ -11,19 +11,24 @@ from streamroute.core.types import Features
 from streamroute.evaluation.folds import folds_by_group, logistic_out_of_fold, platt_out_of_fold
 
 
-@given(st.lists(st.text(max_size=2), min_size=1, max_size=40), st.integers(2, 7))
-def test_folds_keep_groups_together_and_are_of_one_size(groups: list[str], folds: int) -> None:
-    found = folds_by_group(groups, folds)
+@given(st.lists(st.tuples(st.text(max_size=2), st.booleans()), min_size=1, max_size=40), st.integers(2, 7))
+def test_folds_keep_groups_together_and_are_of_one_size(rows: list[tuple[str, bool]], folds: int) -> None:
+    groups, wrong = zip(*rows, strict=True)
+    found = folds_by_group(groups, np.array(wrong), folds)
     of = {(group, int(fold)) for group, fold in zip(groups, found, strict=True)}
     assert len(of) == len(set(groups))
     sizes = Counter(fold for _, fold in of)
     assert len(sizes) == min(folds, len(set(groups)))
     assert max(sizes.values()) - min(sizes.values()) <= 1
+    failing = {group for group, bad in rows if bad}
+    bad = [sum(group in failing for group, fold in of if fold == f) for f in range(len(sizes))]
+    assert max(bad) - min(bad) <= 1
 
 
 def test_folds_do_not_depend_on_the_order_of_rows() -> None:
     names = [f"q{i}" for i in range(20)]
-    assert folds_by_group(names[::-1], 5).tolist() == folds_by_group(names, 5)[::-1].tolist()
+    wrong = np.arange(20) % 3 == 0
+    assert folds_by_group(names[::-1], wrong[::-1], 5).tolist() == folds_by_group(names, wrong, 5)[::-1].tolist()
 
 
 def features(value: float) -> Features:
