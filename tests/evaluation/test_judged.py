@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 import pytest
 
 from streamroute.core.types import Sample
@@ -10,9 +13,8 @@ from streamroute.evaluation.sampled import SampledRow
 from streamroute.evaluation.scoring import Memo, score_row
 from streamroute.uncertainty.base import Pair, Relations
 from streamroute.uncertainty.judge import SemanticEntropy
-from tests.evaluation.judges import CONTRADICTS, ENTAILS, Written
+from tests.evaluation.judges import CONTRADICTS, Written
 from tests.evaluation.routes import ROWS, row
-from tests.uncertainty.meanings import Meanings
 
 JUDGE = {("Oslo", "Rome"): CONTRADICTS, ("Rome", "Oslo"): CONTRADICTS}
 
@@ -27,19 +29,20 @@ def test_the_first_samples_are_kept_with_all_that_is_known_of_them() -> None:
 
 
 def test_every_row_is_judged_as_the_router_would_and_measured_as_score_does() -> None:
-    import asyncio
-
     judgement = judge_rows(Written(JUDGE), ROWS)
 
     async def alone() -> None:
         for found, each in zip(judgement.rows, ROWS, strict=True):
-            memo = Memo(Meanings())
             memo = Memo(_Async(Written(JUDGE)))
-            evidence = await SemanticEntropy(memo).session(each.question).evaluate(
-                answer=each.cheap.answer,
-                answer_finished=True,
-                samples=[Sample(text) for text in each.cheap.samples],
-                expected=3,
+            evidence = (
+                await SemanticEntropy(memo)
+                .session(each.question)
+                .evaluate(
+                    answer=each.cheap.answer,
+                    answer_finished=True,
+                    samples=[Sample(text) for text in each.cheap.samples],
+                    expected=3,
+                )
             )
             assert (found.evidence.score, found.evidence.assignment) == (evidence.score, evidence.assignment)
             assert found.evidence.features == evidence.features
@@ -53,8 +56,8 @@ class _Async:
     def __init__(self, judge: Written) -> None:
         self.judge = judge
 
-    async def relations(self, pairs: list[Pair]) -> list[Relations]:
-        return list(self.judge.relations(pairs))
+    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+        return self.judge.relations(pairs)
 
 
 def test_pairs_of_all_rows_are_asked_together_the_longest_first_and_once() -> None:
