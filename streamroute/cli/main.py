@@ -86,8 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
     routing = suites.add_parser(
         "routing",
         help="when is the cheap answer wrong, and what does escalating by that buy?",
-        description='Rows: {"id", "question", "cheap": {"answer", "correct", "samples"}, "large": {"answer", "correct"}},'
-        ' "large" only where it was asked',
+        description='Rows: {"id", "question", "cheap": {"answer", "correct", "samples"}, '
+        '"large": {"answer", "correct"}}, "large" only where it was asked',
     )
     _judge_options(routing)
     routing.add_argument("--samples", type=_count_or_none, metavar="K", help="only the first K samples of each row")

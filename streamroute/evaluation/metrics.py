@@ -5,7 +5,7 @@ A figure that is not defined for its rows (no positive ones, a class that never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -150,35 +150,23 @@ def best_threshold(scores: Floats, positive: Bools) -> BestThreshold:
 def bootstrap_interval(
     statistic: Callable[..., float | None],
     *columns: npt.NDArray[Any],
-    groups: Ints | None = None,
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 7,
 ) -> Interval | None:
     """Percentile interval of `statistic(*columns)` under resampling of rows with replacement (Efron 1979).
 
-    All columns take the same rows each time, so a difference of two scores is resampled as a pair. With `groups`, the
-    number of each row's, whole groups are drawn: rows of one group are no independent news. Equal arguments give equal
-    intervals. Resamples for which the statistic is None are left out; None where that is more than half of them.
+    All columns take the same rows each time, so a difference of two scores is resampled as a pair. Equal arguments give
+    equal intervals. Resamples for which the statistic is None are left out; None where that is more than half of them.
     """
     random = np.random.default_rng(seed)
-    n = len(columns[0]) if groups is None else len(np.unique(groups))
-    draws = (random.integers(n, size=n) for _ in range(resamples))
-    drawn = draws if groups is None else _rows_of(draws, groups)
+    n = len(columns[0])
+    drawn = (random.integers(n, size=n) for _ in range(resamples))
     values = [value for rows in drawn if (value := statistic(*(column[rows] for column in columns))) is not None]
     if 2 * len(values) < resamples:
         return None
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
-
-
-def _rows_of(draws: Iterable[Ints], groups: Ints) -> Iterator[Ints]:
-    """The rows of each draw of groups."""
-    _, place = np.unique(groups, return_inverse=True)
-    members = np.split(np.argsort(place, kind="stable"), np.bincount(place).cumsum()[:-1])
-    alone = np.concatenate(members) if len(members) == len(groups) else None
-    for draw in draws:
-        yield np.concatenate([members[g] for g in draw]) if alone is None else alone[draw]
 
 
 def _from_the_top(scores: Floats, positive: Bools) -> tuple[Floats, Ints, Ints]:

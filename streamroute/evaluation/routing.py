@@ -14,6 +14,7 @@ from streamroute.evaluation.folds import folds_by_group, platt_out_of_fold
 from streamroute.evaluation.judged import Judgement, judge_rows, with_samples
 from streamroute.evaluation.methods import FITTED, OURS, Kind, Method, methods_of
 from streamroute.evaluation.metrics import Bools, Floats, Interval, Ints
+from streamroute.evaluation.resampling import draw_groups, interval_of, resampled_auroc
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.evaluation.scoring import Progress
 from streamroute.nli.batcher import BlockingModel
@@ -179,7 +180,8 @@ def assess_routing(
     fold = folds_by_group(questions, wrong, folds)
     methods = methods_of(rows, judgement.rows, wrong, fold)
     pairing = _Pairing.of(rows)
-    figures = {each.name: _figures(each, wrong, groups, fold, pairing) for each in methods if not each.undefined}
+    draws = draw_groups(groups)
+    figures = {each.name: _figures(each, wrong, draws, fold, pairing) for each in methods if not each.undefined}
     ranked = dict(
         sorted(figures.items(), key=lambda item: -1 if item[1].auroc is None else item[1].auroc, reverse=True)
     )
@@ -195,7 +197,7 @@ def assess_routing(
         always_large=_share(pairing.large),
         oracle=pairing.routed(pairing.gain) if len(pairing.rows) else None,
         methods=ranked,
-        differences=_differences(methods, ranked, wrong, groups),
+        differences=_differences(methods, ranked, wrong, draws),
         undefined={each.name: each.undefined for each in methods if each.undefined},
         nli_pairs=judgement.passes,
         seconds=judgement.seconds,
@@ -237,7 +239,7 @@ class _Pairing:
         )
 
 
-def _figures(method: Method, wrong: Bools, groups: Ints, folds: Ints, pairing: _Pairing) -> Figures:
+def _figures(method: Method, wrong: Bools, draws: Ints, folds: Ints, pairing: _Pairing) -> Figures:
     scores = method.scores
     if scores is None:
         return Figures(kind=method.kind, probes=method.probes, nli_pairs=method.nli_pairs)
@@ -245,7 +247,7 @@ def _figures(method: Method, wrong: Bools, groups: Ints, folds: Ints, pairing: _
     return Figures(
         kind=method.kind,
         auroc=metrics.auroc(scores, wrong),
-        auroc_ci=metrics.bootstrap_interval(metrics.auroc, scores, wrong, groups=groups),
+        auroc_ci=interval_of(resampled_auroc(scores, wrong, draws)),
         aurc=selective.aurc(scores, wrong),
         auarc=selective.auarc(scores, wrong),
         prr=selective.prediction_rejection_ratio(scores, wrong),
@@ -258,22 +260,19 @@ def _figures(method: Method, wrong: Bools, groups: Ints, folds: Ints, pairing: _
 
 
 def _differences(
-    methods: Sequence[Method], ranked: dict[str, Figures], wrong: Bools, groups: Ints
+    methods: Sequence[Method], ranked: dict[str, Figures], wrong: Bools, draws: Ints
 ) -> tuple[Difference, ...]:
     scores = {each.name: each.scores for each in methods if each.scores is not None}
+    areas = {name: each.auroc for name, each in ranked.items() if each.auroc is not None}
     found = []
     for kind in (Kind.BASELINE, Kind.MEASURE):
-        best = next((name for name, each in ranked.items() if each.kind is kind and each.auroc is not None), None)
+        best = next((name for name in areas if ranked[name].kind is kind), None)
         for name in (OURS, FITTED):
-            if best is not None and name in scores and (gain := _gain(scores[name], scores[best], wrong)) is not None:
-                interval = metrics.bootstrap_interval(_gain, scores[name], scores[best], wrong, groups=groups)
-                found.append(Difference(name, kind, best, gain, interval))
+            if best is None or name not in areas:
+                continue
+            gains = resampled_auroc(scores[name], wrong, draws) - resampled_auroc(scores[best], wrong, draws)
+            found.append(Difference(name, kind, best, areas[name] - areas[best], interval_of(gains)))
     return tuple(found)
-
-
-def _gain(scores: Floats, baseline: Floats, wrong: Bools) -> float | None:
-    better, worse = metrics.auroc(scores, wrong), metrics.auroc(baseline, wrong)
-    return None if better is None or worse is None else better - worse
 
 
 def _share(right: Bools) -> float | None:

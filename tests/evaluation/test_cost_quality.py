@@ -70,7 +70,8 @@ def test_a_worked_example() -> None:
     assert curve.tolist() == [0.5, 0.75, 1.0, 1.0, 0.75]
     assert accuracy_at(curve, 0.3) == pytest.approx(0.8)
     assert apgr(curve) == pytest.approx(((0.625 + 0.875 + 1 + 0.875) / 4 - 0.5) / 0.25)
-    assert (cpt(curve, 0.5), cpt(curve, 0.8)) == (0.125, pytest.approx(0.2))
+    assert cpt(curve, 0.5) == pytest.approx(0.125)
+    assert cpt(curve, 0.8) == pytest.approx(0.2)
     assert aiq(curve) == pytest.approx((0.625 + 0.875 + 1 + 1) / 4)
 
 

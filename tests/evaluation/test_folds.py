@@ -42,11 +42,11 @@ def test_a_row_is_predicted_without_its_own_label() -> None:
     folds = np.arange(40) % 4
     flipped = wrong.copy()
     flipped[folds == 2] ^= True
-    for fit in (
-        lambda labels: logistic_out_of_fold([features(v) for v in values], labels, folds),
-        lambda labels: platt_out_of_fold(values, labels, folds),
+    known = [features(value) for value in values]
+    for found, other in (
+        (logistic_out_of_fold(known, wrong, folds), logistic_out_of_fold(known, flipped, folds)),
+        (platt_out_of_fold(values, wrong, folds), platt_out_of_fold(values, flipped, folds)),
     ):
-        found, other = fit(wrong), fit(flipped)
         assert found is not None
         assert other is not None
         assert ((found > 0) & (found < 1)).all()

@@ -180,26 +180,3 @@ def test_the_bootstrap_leaves_out_what_is_undefined_and_gives_up_where_most_is()
     scores = np.array([0.1, 0.4, 0.6, 0.9])
     assert bootstrap_interval(auroc, scores, np.array([False, False, True, True])) == (1.0, 1.0)
     assert bootstrap_interval(auroc, scores, np.array([True] * 4)) is None
-
-
-def test_the_bootstrap_draws_whole_groups() -> None:
-    values = np.array([0.0, 1.0, 0.0, 1.0, 5.0])
-    groups = np.array([7, 3, 7, 3, 9])
-    seen: list[Floats] = []
-
-    def look(drawn: Floats) -> float:
-        seen.append(drawn)
-        return float(drawn.mean())
-
-    bootstrap_interval(look, values, groups=groups, resamples=50)
-    for drawn in seen:
-        counts = [int((drawn == value).sum()) for value in (0, 1, 5)]
-        assert counts[0] % 2 == counts[1] % 2 == 0
-        assert counts[0] / 2 + counts[1] / 2 + counts[2] == 3
-    assert len({tuple(drawn) for drawn in seen}) > 5
-
-
-def test_groups_of_one_row_each_change_nothing_but_the_numbering() -> None:
-    values = np.arange(30.0) ** 2
-    mean = bootstrap_interval(lambda drawn: float(drawn.mean()), values)
-    assert bootstrap_interval(lambda drawn: float(drawn.mean()), values, groups=np.arange(30)) == mean

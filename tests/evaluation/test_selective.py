@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_areas_are_the_means_over_all_orders_of_equal_scores(rows: list[tuple[in
     each = [risks(order) for order in orders(rows)]
     n = len(rows)
     assert aurc(*columns(rows)) == pytest.approx(np.mean([sum(r) / n for r in each]))
-    heights = [sum((2 - a - b) / 2 for a, b in zip(r, r[1:], strict=False)) / (n - 1) for r in each]
+    heights = [sum((2 - a - b) / 2 for a, b in pairwise(r)) / (n - 1) for r in each]
     assert auarc(*columns(rows)) == pytest.approx(np.mean(heights))
 
 
