@@ -78,7 +78,7 @@ async def _judge_rows(model: BlockingModel, rows: Sequence[RoutingRow], progress
     began = time.perf_counter()
     memo = Memo(_Blocking(model))
     most = max([LEAST_SCALE, *(len(row.cheap.samples) for row in rows)])
-    scorer = SemanticEntropy(memo, most_probes=most)
+    scorer = SemanticEntropy(memo, logprobs=True, most_probes=most)
     texts = [_sampled(row) for row in rows]
     await memo.relations([pair for each in texts for pair in matrix_pairs(each, memo)], progress=progress)
     judged = [await _judge(memo, scorer, row, each) for row, each in zip(rows, texts, strict=True)]
