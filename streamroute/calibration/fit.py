@@ -24,7 +24,7 @@ from streamroute.calibration.certificate import (
 )
 from streamroute.calibration.drift import reference_of
 from streamroute.calibration.logistic import fit_logistic
-from streamroute.calibration.recalibrate import Recalibration, recalibrate
+from streamroute.calibration.recalibrate import recalibrate
 from streamroute.calibration.records import Record, labelled
 from streamroute.calibration.splits import Splits, split
 from streamroute.calibration.thresholds import (
@@ -41,7 +41,7 @@ from streamroute.calibration.thresholds import (
 )
 from streamroute.core.types import Features
 
-__all__ = ("LEAST_LABELLED", "calibrate")
+__all__ = ("LEAST_LABELLED", "calibrate", "score_of_probability")
 
 LEAST_LABELLED = 30
 """Labelled records below which every number would be chance."""
@@ -170,9 +170,7 @@ def _cut(
             costs = [record.cost or 0.0 for record in known]
             return budget_cut([score_of(record) for record in known], costs, target.value), _NOT_ASKED
         case "gain":
-            limit = gain.threshold(target.value)
-            tau = _clipped(limit) if fit.kind == "fitted" else _inverse(fit.probability_of(), limit)
-            return Cut(tau), _NOT_ASKED
+            return Cut(score_of_probability(fit, gain.threshold(target.value))), _NOT_ASKED
         case "error":
             return _certified(parts, seen, target, score_of)
 
@@ -180,20 +178,19 @@ def _cut(
 _NOT_ASKED = Promise(kind="none", reason="none was asked for")
 
 
-def _clipped(limit: float) -> float:
-    return NOTHING_KEPT if limit < 0 else min(1.0, limit)
-
-
-def _inverse(probability: Recalibration, limit: float) -> float:
-    """The highest score in [0, 1] whose probability is at most `limit`."""
-    if probability(0.0) > limit:
+def score_of_probability(fit: ScoreFit, wrong: float) -> float:
+    """The highest score in [0, 1] whose probability of being wrong is at most `wrong`; -1 where there is none."""
+    if fit.kind == "fitted":
+        return NOTHING_KEPT if wrong < 0 else min(1.0, wrong)
+    probability = fit.probability_of()
+    if probability(0.0) > wrong:
         return NOTHING_KEPT
-    if probability(1.0) <= limit:
+    if probability(1.0) <= wrong:
         return 1.0
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if probability(middle) <= limit else (low, middle)
+        low, high = (middle, high) if probability(middle) <= wrong else (low, middle)
     return low
 
 

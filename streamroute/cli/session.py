@@ -12,6 +12,8 @@ import anyio
 from rich.console import Console
 from rich.live import Live
 
+from streamroute.calibration.thresholds import Calibrated
+from streamroute.calibration.tracker import Jittered
 from streamroute.cli.render import plain_lines, screen
 from streamroute.cli.view import RouteView
 from streamroute.core.actions import Action
@@ -142,7 +144,7 @@ async def watch(
         question=question,
         tier_names=tuple(tier.label for tier in router.tiers),
         release=release or router.plan.release,
-        limit=policy.limit if isinstance(policy, Threshold) else None,
+        limit=policy.limit if isinstance(policy, Threshold | Calibrated | Jittered) else None,
     )
     trace = Trace()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from streamroute.config.binding import calibration_of
 from streamroute.config.settings import LocalSettings, OpenAISettings, PriceSettings, RouteSettings, Settings
 from streamroute.errors import ConfigError, ModelFileError
 from streamroute.models.store import path_of
@@ -46,6 +47,7 @@ async def check(settings: Settings, *, reach: bool = False) -> list[Finding]:
             findings.append(await _reach(upstream))
     for route in settings.routes:
         findings.extend(_worth(settings, route))
+        findings.extend(_calibration(settings, route))
     return findings
 
 
@@ -123,6 +125,23 @@ async def _reach(upstream: OpenAISettings) -> Finding:
         return Finding(Severity.ERROR, subject, f"{url} refuses the key (status {status})")
     # A server may have no such page; that it answered is what was asked.
     return Finding(Severity.OK, subject, f"{url} answers (status {status})")
+
+
+def _calibration(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
+    subject = f"route {route.name}"
+    try:
+        artefact = calibration_of(settings, route)
+    except (ConfigError, ModelFileError) as error:
+        yield Finding(Severity.ERROR, subject, str(error).removeprefix(f"{subject}: "))
+        return
+    if artefact is not None:
+        promise, threshold = artefact.certificate, artefact.threshold
+        what = f"no certificate ({promise.reason})" if promise.kind == "none" else f"{promise.kind} certificate"
+        yield Finding(
+            Severity.OK,
+            subject,
+            f"calibrated on {artefact.created:%Y-%m-%d}: escalates above {threshold.tau:.3f}; {what}",
+        )
 
 
 def _worth(settings: Settings, route: RouteSettings) -> Iterator[Finding]:

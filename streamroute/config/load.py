@@ -41,7 +41,11 @@ def loads(text: str, *, source: str = "<config>", folder: Path = Path()) -> Sett
         _check_sense(settings)
     except ComplaintError as complaint:
         raise ConfigError(f"{source}: {complaint}") from None
-    return msgspec.structs.replace(settings, upstreams=tuple(_anchored(one, folder) for one in settings.upstreams))
+    return msgspec.structs.replace(
+        settings,
+        upstreams=tuple(_anchored(one, folder) for one in settings.upstreams),
+        routes=tuple(_calibrated(one, folder) for one in settings.routes),
+    )
 
 
 def embedded() -> Settings:
@@ -54,6 +58,12 @@ def _anchored(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:
     if isinstance(upstream, LocalSettings) and upstream.file is not None:
         return msgspec.structs.replace(upstream, file=str(folder / Path(upstream.file).expanduser()))
     return upstream
+
+
+def _calibrated(route: RouteSettings, folder: Path) -> RouteSettings:
+    if route.calibration is None:
+        return route
+    return msgspec.structs.replace(route, calibration=str(folder / Path(route.calibration).expanduser()))
 
 
 def _check_sense(settings: Settings) -> None:
@@ -70,6 +80,7 @@ def _check_sense(settings: Settings) -> None:
         path = f"route[{index}]"
         _claim(names, route.name, f"{path}.name")
         _check_tiers(route, tiers, path)
+        _check_pace(route, path)
 
 
 def _check_tiers(route: RouteSettings, known: tuple[str, ...], path: str) -> None:
@@ -85,6 +96,13 @@ def _check_tiers(route: RouteSettings, known: tuple[str, ...], path: str) -> Non
         raise ComplaintError(
             f"{path}.probes.wave: {route.probes.wave} is more than probes.count = {route.probes.count}"
         )
+
+
+def _check_pace(route: RouteSettings, path: str) -> None:
+    if route.escalation_rate is not None and route.spend_per_request is not None:
+        raise ComplaintError(f"{path}: either `escalation_rate` or `spend_per_request`, not both")
+    if route.spend_per_request is not None and route.calibration is None:
+        raise ComplaintError(f"{path}.spend_per_request: needs a `calibration`, which says what an escalation is worth")
 
 
 def _claim(names: dict[str, str], name: str, path: str) -> None:

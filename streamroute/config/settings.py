@@ -111,14 +111,21 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     """One name that clients may ask for, and how it is answered.
 
     `tiers` are names of upstreams, cheapest first. `threshold` is the uncertainty score above which an answer is not
-    kept. `decision_deadline` and `hedge_after` are in seconds, infinite for never. `unjudged_tier` serves what cannot
-    be judged (tools, several choices, images ...); the last tier where it is not named.
+    kept; `calibration` is the file of one that takes its place. `escalation_rate` and `spend_per_request` move the
+    threshold with the traffic, to that share and to that money; `on_drift` says whether the conservative threshold of
+    the calibration applies once the scores are no longer its. `decision_deadline` and `hedge_after` are in seconds,
+    infinite for never. `unjudged_tier` serves what cannot be judged (tools, several choices, images ...); the last tier
+    where it is not named.
     """
 
     name: Name
     tiers: Annotated[tuple[Name, ...], Meta(min_length=1)]
     release: Release = Release.HOLD
     threshold: Probability = 0.5
+    calibration: str | None = None
+    escalation_rate: Probability | None = None
+    spend_per_request: Annotated[float, Meta(gt=0)] | None = None
+    on_drift: Literal["fall_back", "ignore"] = "fall_back"
     decision_deadline: Seconds = 2.5
     on_timeout: Literal["accept", "escalate"] = "accept"
     on_uncertain: Literal["accept", "escalate"] = "accept"
