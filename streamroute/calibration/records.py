@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import msgspec
@@ -50,9 +50,9 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 _DECODER = msgspec.json.Decoder(_Row)
-_FEATURES = {field.name for field in fields(Features)}
-_NEEDED = ("disagreement", "contradiction", "entropy", "snne")
-_FLAGS = ("minority", "identical")
+_FEATURES = {field.name: field for field in fields(Features)}
+_NEEDED = [name for name, field in _FEATURES.items() if field.default is MISSING]
+_FLAGS = {name for name, field in _FEATURES.items() if field.type == "bool"}
 
 
 def decode_record(line: bytes, *, number: int) -> Record | None:
