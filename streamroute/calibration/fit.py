@@ -66,7 +66,8 @@ def calibrate(
     """The threshold that meets `target`, with what it does to records that had no part in it.
 
     The score is fitted where every labelled record has features, and the judge's own otherwise, or when `score` says
-    so. A `rate` or `budget` also uses records without a label. `unjudged` is noted. Raises ValueError, saying what is
+    so. A `rate` or `budget` also uses records without a label, and takes the mean for a cost that is not known.
+    `unjudged` is noted. Raises ValueError, saying what is
     missing, for too few labelled records, labels of one kind only, and a target whose costs or labels are not there.
     """
     usable = labelled(records)
@@ -106,9 +107,8 @@ def _require(usable: Sequence[Record], target: Target) -> None:
     bad = sum(bool(record.wrong) for record in usable)
     if bad in (0, len(usable)):
         raise ValueError(f"all {len(usable)} labelled answers are {'wrong' if bad else 'right'}: nothing to learn from")
-    if target.kind == "budget" and any(record.cost is None for record in usable):
-        missing = sum(record.cost is None for record in usable)
-        raise ValueError(f"a budget needs the `cost` of escalating each record; {missing} of {len(usable)} have none")
+    if target.kind == "budget" and all(record.cost is None for record in usable):
+        raise ValueError("a budget needs the `cost` of escalating records, and none has one")
     if target.regret and any(record.large_wrong is None for record in usable):
         missing = sum(record.large_wrong is None for record in usable)
         raise ValueError(f"regret needs `large_wrong` of each record; {missing} of {len(usable)} have none")
@@ -166,9 +166,11 @@ def _cut(
         case "rate":
             return rate_cut([*seen, *map(score_of, spare)], target.value), _NOT_ASKED
         case "budget":
-            known = [*parts.calibrate, *(record for record in spare if record.cost is not None)]
-            costs = [record.cost or 0.0 for record in known]
-            return budget_cut([score_of(record) for record in known], costs, target.value), _NOT_ASKED
+            every = [*parts.calibrate, *spare]
+            known = [record.cost for record in (*every, *parts.fit) if record.cost is not None]
+            usual = math.fsum(known) / len(known) if known else 0.0
+            costs = [usual if record.cost is None else record.cost for record in every]
+            return budget_cut([score_of(record) for record in every], costs, target.value), _NOT_ASKED
         case "gain":
             return Cut(score_of_probability(fit, gain.threshold(target.value))), _NOT_ASKED
         case "error":

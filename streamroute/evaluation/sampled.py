@@ -14,6 +14,7 @@ from streamroute.evaluation.rows import check_logprobs, lines_of, numbered
 
 __all__ = ("SampledRow", "parse_sampled", "read_sampled")
 
+
 class SampledRow(msgspec.Struct, frozen=True):
     """Samples of one model for one `question` ("" where there is none), and the `answer` it showed, if any.
 

@@ -73,6 +73,14 @@ def test_a_budget_is_spent_on_the_most_uncertain() -> None:
     assert found.achieved.rate == pytest.approx(0.25, abs=0.065)
 
 
+def test_a_cost_that_is_not_known_is_the_usual_one() -> None:
+    given = records(2000, cost=2.0)
+    given[::3] = [dataclasses.replace(r, cost=None) for r in given[::3]]
+    found = made(given, Target(kind="budget", value=0.5))
+    assert found.achieved.rate == pytest.approx(0.25, abs=0.065)
+    assert found.achieved.cost is None
+
+
 @pytest.mark.parametrize("score", ["fitted", "judge"])
 def test_escalation_ends_where_its_gain_is_below_the_price(score: str) -> None:
     found = made(records(3000), Target(kind="gain", value=0.4), score=score)
@@ -147,7 +155,7 @@ def test_accuracy_of_the_route_needs_labels_of_the_larger_model() -> None:
         ([dataclasses.replace(r, wrong=True) for r in records(40)], RATE, "all 40 labelled answers are wrong"),
         ([dataclasses.replace(r, wrong=False) for r in records(40)], RATE, "all 40 labelled answers are right"),
         ([dataclasses.replace(r, group="one") for r in records(40)], RATE, "too few different questions"),
-        (records(40), Target(kind="budget", value=1), "40 of 40 have none"),
+        (records(40), Target(kind="budget", value=1), "none has one"),
         (records(40, large=False), Target(kind="error", value=0.1, regret=True), "regret needs `large_wrong`"),
     ],
 )
