@@ -41,7 +41,7 @@ from streamroute.calibration.thresholds import (
 )
 from streamroute.core.types import Features
 
-__all__ = ("LEAST_LABELLED", "calibrate", "score_of_probability")
+__all__ = ("LEAST_LABELLED", "calibrate", "fit_score", "score_of_probability")
 
 LEAST_LABELLED = 30
 """Labelled records below which every number would be chance."""
@@ -74,7 +74,7 @@ def calibrate(
     _require(usable, target)
     fitted = score == "fitted" and all(record.features is not None for record in usable)
     parts = _split(usable, certifies=target.kind == "error", fits=fitted, seed=seed)
-    fit, score_of = _fit_score(parts, fitted=fitted)
+    fit, score_of = fit_score(parts, fitted=fitted)
     gain = _fit_gain(usable)
     spare = [record for record in records if record.wrong is None and (record.features is not None or not fitted)]
     cut, promise = _cut(parts, spare, target, score_of, fit=fit, gain=gain)
@@ -126,7 +126,9 @@ def _split(usable: Sequence[Record], *, certifies: bool, fits: bool, seed: int) 
     return parts
 
 
-def _fit_score(parts: Splits, *, fitted: bool) -> tuple[ScoreFit, Score]:
+def fit_score(parts: Splits, *, fitted: bool) -> tuple[ScoreFit, Score]:
+    """The score of the parts' first two, and what gives it to a record: the logistic, recalibrated, where it is to be
+    `fitted`, for which every record needs features; the judge's own otherwise."""
     labels = [bool(record.wrong) for record in parts.calibrate]
     if not fitted:
         return ScoreFit.of(recalibrate([record.score for record in parts.calibrate], labels)), _judged
