@@ -19,7 +19,8 @@ class Record:
     """One judged answer. `score` is the judge's, in [0, 1], `features` are what it was made of, where known.
 
     `wrong` and `large_wrong` say whether the cheap answer and the larger model's to the same request were wrong, None
-    where nobody said. `cost` is the money that escalating this request adds; `escalated`: it was. Records of one
+    where nobody said. `cost` is the money that escalating this request adds; `escalated`: it was. `final`:
+    all probes were judged; the score of an early verdict is not yet the one that the threshold is for. Records of one
     `group` (the same question asked again) stay together when records are split.
     """
 
@@ -30,12 +31,15 @@ class Record:
     large_wrong: bool | None = None
     cost: float | None = None
     escalated: bool = False
+    final: bool = True
     group: str = ""
 
 
 class _Evidence(msgspec.Struct, frozen=True):
     score: float | None = None
     features: dict[str, float | bool | None] | None = None
+    samples: int = 0
+    expected: int = 0
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -43,6 +47,7 @@ class _Row(msgspec.Struct, frozen=True):
     question: str | None = None
     score: float | None = None
     features: dict[str, float | bool | None] | None = None
+    score_bounds: tuple[float, float] | None = None
     evidence: _Evidence | None = None
     wrong: bool | None = None
     correct: bool | None = None
@@ -88,6 +93,7 @@ def decode_record(line: bytes, *, number: int) -> Record | None:
         large_wrong=row.large_wrong,
         cost=row.cost,
         escalated="escalate" in (row.verdict, row.decision) if row.escalated is None else row.escalated,
+        final=judged.samples >= judged.expected and (row.score_bounds is None or len(set(row.score_bounds)) == 1),
         group=name if row.question is None else row.question,
     )
 

@@ -18,7 +18,7 @@ from streamroute.calibration.labels import decode_feedback, joined
 from streamroute.calibration.records import Record, decode_record, encode_record
 from streamroute.cli.calibrated import summary
 from streamroute.cli.compose import RouteOptions, resolve
-from streamroute.cli.judging import Judged, judge_rows
+from streamroute.cli.judging import judge_rows
 from streamroute.config.binding import binding_of
 from streamroute.config.settings import RouteSettings, Settings
 from streamroute.errors import BadRequestError, ConfigError, DataFileError
@@ -95,13 +95,20 @@ def _records(args: argparse.Namespace, settings: Settings, route: RouteSettings,
         judged = judge_rows(rows, settings, route, agreement=args.agreement)
         known += judged.records
         unjudged += judged.short
-        _warn_of(judged, route)
+        for words in judged.warnings(route):
+            _warn(words)
     if args.labels is not None:
         feedback = [
             _decoded(decode_feedback, text, f"{args.labels}: line {number}")
             for number, text in numbered(lines_of(Path(args.labels)), args.labels)
         ]
         known = joined(known, feedback)
+    early = sum(not record.final for record in known)
+    if early:
+        _warn(f"{early} of {len(known)} verdicts fell before the last probe: their scores are not final")
+    escalated = sum(record.escalated and record.wrong is None for record in known)
+    if escalated:
+        _warn(f"{escalated} answers were escalated and have no label: labels of kept answers alone flatter the score")
     return known, unjudged
 
 
@@ -130,9 +137,8 @@ def _decoded(decode: Callable[[bytes], T], text: bytes, where: str) -> T:
         raise DataFileError(f"{where}: {error}") from error
 
 
-def _warn_of(judged: Judged, route: RouteSettings) -> None:
-    for words in judged.warnings(route):
-        print(f"streamroute calibrate: {words}", file=sys.stderr)
+def _warn(words: str) -> None:
+    print(f"streamroute calibrate: {words}", file=sys.stderr)
 
 
 def _save(records: Sequence[Record], path: Path) -> None:

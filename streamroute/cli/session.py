@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -114,6 +114,7 @@ class Watched:
             "retracted": route.retracted,
             "score": None if evidence is None else evidence.score,
             "score_bounds": None if evidence is None else [evidence.low, evidence.high],
+            "features": None if evidence is None or evidence.features is None else asdict(evidence.features),
             "entropy": None if evidence is None else evidence.entropy,
             "clusters": [
                 {"size": cluster.size, "has_answer": cluster.has_answer, "texts": list(cluster.texts)}

@@ -63,6 +63,19 @@ def test_a_row_without_an_id_is_named_by_its_number_and_a_group_of_its_own() -> 
     assert (found.id, found.group, found.wrong) == ("7", "7", False)
 
 
+def test_the_score_of_an_early_verdict_is_not_final() -> None:
+    for row, final in (
+        ({"score": 0.5}, True),
+        ({"score": 0.5, "score_bounds": [0.5, 0.5]}, True),
+        ({"score": 0.5, "score_bounds": [0.4, 0.6]}, False),
+        ({"evidence": {"score": 0.5, "samples": 3, "expected": 5}}, False),
+        ({"evidence": {"score": 0.5, "samples": 5, "expected": 5}}, True),
+    ):
+        found = decoded(row)
+        assert found is not None
+        assert found.final is final
+
+
 def test_a_row_that_was_not_judged_is_no_record() -> None:
     assert decoded({"id": 1, "score": None}) is None
     assert decoded({"id": 1, "evidence": None}) is None
