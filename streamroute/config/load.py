@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
+from streamroute.config.settings import LocalSettings, RouteSettings, ServerSettings, Settings, UpstreamSettings
 from streamroute.config.strict import ComplaintError, nearest, strictly
 from streamroute.errors import ConfigError
 
@@ -43,6 +43,7 @@ def loads(text: str, *, source: str = "<config>", folder: Path = Path()) -> Sett
         raise ConfigError(f"{source}: {complaint}") from None
     return msgspec.structs.replace(
         settings,
+        server=_journalled(settings.server, folder),
         upstreams=tuple(_anchored(one, folder) for one in settings.upstreams),
         routes=tuple(_calibrated(one, folder) for one in settings.routes),
     )
@@ -61,9 +62,16 @@ def _anchored(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:
 
 
 def _calibrated(route: RouteSettings, folder: Path) -> RouteSettings:
-    if route.calibration is None:
-        return route
-    return msgspec.structs.replace(route, calibration=str(folder / Path(route.calibration).expanduser()))
+    return msgspec.structs.replace(route, calibration=_beside(route.calibration, folder))
+
+
+def _journalled(server: ServerSettings, folder: Path) -> ServerSettings:
+    records, feedback = (_beside(name, folder) for name in (server.records_file, server.feedback_file))
+    return msgspec.structs.replace(server, records_file=records, feedback_file=feedback)
+
+
+def _beside(name: str | None, folder: Path) -> str | None:
+    return None if name is None else str(folder / Path(name).expanduser())
 
 
 def _check_sense(settings: Settings) -> None:

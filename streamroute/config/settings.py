@@ -33,13 +33,19 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ServerSettings(_Table, frozen=True, kw_only=True):
-    """`api_key_env` names the environment variable with the key that clients must present. Times in seconds."""
+    """`api_key_env` names the environment variable with the key that clients must present. Times in seconds.
+
+    `records_file` gets a record of each judged request, `feedback_file` what `POST /v1/feedback` is told: both are what
+    `streamroute calibrate` reads.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     api_key_env: EnvName | None = None
     max_body_bytes: Count = 16 * 1024 * 1024
     drain_seconds: Annotated[float, Meta(ge=0)] = 10.0
+    records_file: str | None = None
+    feedback_file: str | None = None
 
 
 class PriceSettings(_Table, frozen=True, kw_only=True):

@@ -8,10 +8,12 @@ from aiohttp import web
 
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.inflight import InFlight
+from streamroute.gateway.journal import Journal
 
-__all__ = ("CATALOGUE", "IN_FLIGHT", "NOTES", "REQUEST_ID")
+__all__ = ("CATALOGUE", "IN_FLIGHT", "JOURNAL", "NOTES", "REQUEST_ID")
 
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
+JOURNAL: Final = web.AppKey("journal", Journal)
 IN_FLIGHT: Final = web.AppKey("in_flight", InFlight)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 NOTES: Final = web.RequestKey("notes", dict[str, Any])

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from streamroute.config.compose import compose
 from streamroute.config.settings import ServerSettings, Settings
 from streamroute.errors import ConfigError
 from streamroute.gateway.app import create_app
+from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import IN_FLIGHT
 from streamroute.gateway.log import Logger, json_logger
 from streamroute.uncertainty.base import Scorer
@@ -56,7 +58,13 @@ async def serve(
         if finding.severity is Severity.WARNING:
             log.warning("configuration", subject=finding.subject, message=finding.message)
     async with compose(settings, scorer=scorer) as routes:
-        app = create_app(routes, api_key=api_key, max_body_bytes=settings.server.max_body_bytes, log=log)
+        app = create_app(
+            routes,
+            api_key=api_key,
+            max_body_bytes=settings.server.max_body_bytes,
+            log=log,
+            journal=Journal(_path(settings.server.records_file), _path(settings.server.feedback_file)),
+        )
         async with listening(app, settings.server) as address:
             with _signals(stop):
                 log.info("listening", address=address, routes=list(routes))
@@ -98,6 +106,10 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for number in caught:
             loop.remove_signal_handler(number)
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
 
 
 def _api_key(settings: ServerSettings) -> str | None:
