@@ -142,6 +142,17 @@ def _calibration(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
             subject,
             f"calibrated on {artefact.created:%Y-%m-%d}: escalates above {threshold.tau:.3f}; {what}",
         )
+        loose = [name for name in ("on_timeout", "on_uncertain") if getattr(route, name) == "accept"]
+        if promise.kind != "none" and loose:
+            yield Finding(
+                Severity.WARNING,
+                subject,
+                f"its certificate is of judged answers; {' and '.join(loose)} = accept keeps others too",
+            )
+        if promise.kind != "none" and (route.escalation_rate is not None or route.spend_per_request is not None):
+            yield Finding(
+                Severity.WARNING, subject, "its certificate is of a fixed threshold, and this one follows the traffic"
+            )
 
 
 def _worth(settings: Settings, route: RouteSettings) -> Iterator[Finding]:

@@ -45,6 +45,8 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
                 return await reply.run()
             finally:
                 notes.update(route_notes(stream.route, exchange.route, assigned.unjudged))
+                if (pace := assigned.served.pace) is not None and pace.alarm is not None and pace.alarm.raised:
+                    notes["drift"] = pace.alarm.raised
                 keep_record(request, stream.route, asked.messages, exchange.id)
     # Only a scope that was cancelled, because the server stops, comes here.
     if reply is None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamroute.calibration.artefact import ScoreFit, write_artefact
+from streamroute.calibration.artefact import Promise, ScoreFit, write_artefact
 from streamroute.calibration.recalibrate import Platt
 from streamroute.calibration.thresholds import Calibrated
 from streamroute.calibration.tracker import Jittered
@@ -146,6 +146,16 @@ def test_a_file_that_is_not_there_is_an_error_of_its_route(tmp_path: Path) -> No
 def test_check_says_what_a_calibration_holds(tmp_path: Path) -> None:
     found = [f.message for f in asyncio.run(check(written(tmp_path))) if "calibrated" in f.message]
     assert found == ["calibrated on 2026-01-02: escalates above 0.400; no certificate (none was asked for)"]
+
+
+def test_check_warns_of_what_a_certificate_does_not_cover(tmp_path: Path) -> None:
+    promise = Promise(kind="selective", alpha=0.1, delta=0.1, n=100, kept=50, bad=1, bound=0.08)
+    follows = 'calibration = "mine.toml"\non_timeout = "escalate"\nescalation_rate = 0.3'
+    found = asyncio.run(check(written(tmp_path, follows, certificate=promise)))
+    assert [f.message for f in found if f.severity is Severity.WARNING] == [
+        "its certificate is of judged answers; on_uncertain = accept keeps others too",
+        "its certificate is of a fixed threshold, and this one follows the traffic",
+    ]
 
 
 def test_settings_that_exclude_each_other_are_named(tmp_path: Path) -> None:
