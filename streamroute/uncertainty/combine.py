@@ -85,18 +85,19 @@ def no_label_score(x: Features) -> float:
 
 
 class Doubt(NamedTuple):
-    """What log-probabilities say of the answer: now, and at least and at most when it has ended."""
+    """What log-probabilities say of the answer: now, None where none came yet, and at least and at most when it has
+    ended."""
 
-    now: float
+    now: float | None
     low: float
     high: float
 
 
 def doubt_of(confidence: Confidence | None, *, finished: bool) -> Doubt | None:
     """The larger of x5, the normalised entropy of the first content token, and x6, one minus the geometric mean of the
-    tokens' probabilities. None without log-probabilities."""
+    tokens' probabilities. None where the answer has ended without log-probabilities."""
     if confidence is None:
-        return None
+        return None if finished else Doubt(None, 0.0, 1.0)
     top = [logprob for _, logprob in confidence.first.top] or [confidence.first.logprob]
     first = first_token_entropy(top)
     now = max(first, 1 - float(np.exp(min(0.0, confidence.mean))))

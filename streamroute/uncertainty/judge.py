@@ -34,10 +34,11 @@ class SemanticEntropy:
     """Judges an answer by what other samples of the same model say: a `Scorer`.
 
     `model` compares texts. `rule` and `theta` say when two are equivalent. `score` turns features into the score: the
-    default without labels, or a fit (`calibration.logistic`); no feature may lower it by rising. `sampled_answer`: the
-    answer is drawn at the probes' temperature, so the entropy may count it as one of them; a greedy answer only marks a
-    cluster. `most_probes` is the largest number of probes in use; it scales the entropy. Raises ValueError on a `theta`
-    outside (0, 1) and on fewer than one probe.
+    default without labels, or a fit (`calibration.logistic`); no feature may lower it by rising. `logprobs`: it also
+    weighs what the log-probabilities of the answer say, where they come. `sampled_answer`: the answer is drawn at the
+    probes' temperature, so the entropy may count it as one of them; a greedy answer only marks a cluster. `most_probes`
+    is the largest number of probes in use; it scales the entropy. Raises ValueError on a `theta` outside (0, 1) and on
+    fewer than one probe.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class SemanticEntropy:
         rule: Rule | str = Rule.PROBABILITY,
         theta: float = 0.5,
         score: ScoreOf = no_label_score,
+        logprobs: bool = False,
         sampled_answer: bool = False,
         most_probes: int = 8,
     ) -> None:
@@ -58,6 +60,7 @@ class SemanticEntropy:
         self._rule = Rule(rule)
         self._theta = theta
         self._score = score
+        self._logprobs = logprobs
         self._sampled_answer = sampled_answer
         self._most_probes = most_probes
 
@@ -70,6 +73,7 @@ class SemanticEntropy:
             check,
             question,
             score=self._score,
+            logprobs=self._logprobs,
             sampled_answer=self._sampled_answer,
             most_probes=self._most_probes,
         )
@@ -83,6 +87,7 @@ class _Session:
         question: str,
         *,
         score: ScoreOf,
+        logprobs: bool,
         sampled_answer: bool,
         most_probes: int,
     ) -> None:
@@ -91,6 +96,7 @@ class _Session:
         self._question = question
         self._asked = frozenset(tokens(question))
         self._score = score
+        self._logprobs = logprobs
         self._sampled_answer = sampled_answer
         self._most_probes = most_probes
         self._probes: list[Gist] = []
@@ -122,7 +128,7 @@ class _Session:
             similarity=found.similarity,
             identical=len(set(map(_spelling, written, texts))) == 1,
             wording=self._wording,
-            doubt=doubt_of(confidence, finished=answer_finished),
+            doubt=doubt_of(confidence, finished=answer_finished) if self._logprobs else None,
             sampled_answer=self._sampled_answer,
             most_probes=self._most_probes,
         )
