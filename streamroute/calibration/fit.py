@@ -76,7 +76,8 @@ def calibrate(
     parts = _split(usable, certifies=target.kind == "error", fits=fitted, seed=seed)
     fit, score_of = fit_score(parts, fitted=fitted)
     gain = _fit_gain(usable)
-    spare = [record for record in records if record.wrong is None and (record.features is not None or not fitted)]
+    more = [record for record in records if record.wrong is None and record.final]
+    spare = [record for record in more if record.features is not None or not fitted]
     cut, promise = _cut(parts, spare, target, score_of, fit=fit, gain=gain)
     seen = [score_of(record) for record in parts.calibrate]
     return Artefact(

@@ -103,11 +103,11 @@ def _records(args: argparse.Namespace, settings: Settings, route: RouteSettings,
             for number, text in numbered(lines_of(Path(args.labels)), args.labels)
         ]
         known = joined(known, feedback)
-    early = sum(not record.final for record in known)
+    early = sum(not record.final and record.wrong is not None for record in known)
     if early:
-        _warn(f"{early} of {len(known)} verdicts fell before the last probe: their scores are not final")
+        _warn(f"{early} labelled verdicts fell before the last probe: their scores are not final")
     escalated = sum(record.escalated and record.wrong is None for record in known)
-    if escalated:
+    if escalated and args.labels is not None:
         _warn(f"{escalated} answers were escalated and have no label: labels of kept answers alone flatter the score")
     return known, unjudged
 

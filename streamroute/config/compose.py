@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from streamroute.calibration.artefact import Artefact
 from streamroute.calibration.pacing import Pace
+from streamroute.config.agreement import agreement
 from streamroute.config.binding import asked_with, calibration_of, most_probes
 from streamroute.config.pace import pace_of
 from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
 from streamroute.core.types import Decision, Delta
 from streamroute.errors import ConfigError
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
+from streamroute.routing.shadow import Shadow
 from streamroute.uncertainty.base import EntailmentModel, Scorer
 from streamroute.upstreams.base import ChatRequest, Upstream
 
@@ -30,11 +32,12 @@ __all__ = ("ServedRoute", "compose")
 @dataclass(frozen=True, slots=True)
 class ServedRoute:
     """A route that is ready to be asked: its router, and the settings it was made from. `pace` is what its threshold
-    follows, and holds the drift alarm."""
+    follows, and holds the drift alarm; `shadow` answers some requests again, to label records."""
 
     settings: RouteSettings
     router: Router
     pace: Pace | None = None
+    shadow: Shadow | None = None
 
 
 @asynccontextmanager
@@ -75,7 +78,10 @@ async def compose(
             pace = pace_of(settings, route, artefact)
             judge = _judge(model, route, artefact) if model is not None and _judges(route) else scorer
             router = await stack.enter_async_context(_router(route, tiers, judge, pace))
-            served[route.name] = ServedRoute(route, router, pace)
+            shadow = None
+            if route.shadow and judge is not None and _judges(route):
+                shadow = Shadow(tiers, judge, agreement(model))
+            served[route.name] = ServedRoute(route, router, pace, shadow)
         yield served
 
 

@@ -89,6 +89,8 @@ def _check_sense(settings: Settings) -> None:
         _claim(names, route.name, f"{path}.name")
         _check_tiers(route, tiers, path)
         _check_pace(route, path)
+        if route.shadow and settings.server.records_file is None:
+            raise ComplaintError(f"{path}.shadow: its records need a `records_file` under [server]")
 
 
 def _check_tiers(route: RouteSettings, known: tuple[str, ...], path: str) -> None:

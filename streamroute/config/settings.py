@@ -119,8 +119,9 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     `tiers` are names of upstreams, cheapest first. `threshold` is the uncertainty score above which an answer is not
     kept; `calibration` is the file of one that takes its place. `escalation_rate` and `spend_per_request` move the
     threshold with the traffic, to that share and to that money; `on_drift` says whether the conservative threshold of
-    the calibration applies once the scores are no longer its. `decision_deadline` and `hedge_after` are in seconds,
-    infinite for never. `unjudged_tier` serves what cannot be judged (tools, several choices, images ...); the last tier
+    the calibration applies once the scores are no longer its. A share `shadow` of requests is answered again by all
+    tiers, unseen, for records with a label. `decision_deadline` and `hedge_after` are in seconds, infinite for never.
+    `unjudged_tier` serves what cannot be judged (tools, several choices, images ...); the last tier
     where it is not named.
     """
 
@@ -132,6 +133,7 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     escalation_rate: Probability | None = None
     spend_per_request: Annotated[float, Meta(gt=0)] | None = None
     on_drift: Literal["fall_back", "ignore"] = "fall_back"
+    shadow: Probability = 0.0
     decision_deadline: Seconds = 2.5
     on_timeout: Literal["accept", "escalate"] = "accept"
     on_uncertain: Literal["accept", "escalate"] = "accept"

@@ -19,8 +19,9 @@ from streamroute.gateway.errors import problem_of
 from streamroute.gateway.feedback import feedback
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
-from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, JOURNAL, NOTES, REQUEST_ID
+from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, JOURNAL, NOTES, REQUEST_ID, SHADOWS
 from streamroute.gateway.log import Logger, json_logger
+from streamroute.gateway.shadows import Shadows
 
 __all__ = ("create_app",)
 
@@ -38,9 +39,13 @@ def create_app(
     max_body_bytes: int = 16 * 1024 * 1024,
     log: Logger | None = None,
     journal: Journal | None = None,
+    shadows: Shadows | None = None,
 ) -> web.Application:
-    """The gateway over open routes; `journal` is what is kept of them. To be run with `handler_cancellation=True`:
-    without it a client that leaves before the first token would leave the upstream generating."""
+    """The gateway over open routes; `journal` is what is kept of them, `shadows` runs beside them.
+
+    To be run with `handler_cancellation=True`: without it a client that leaves before the first token would leave the
+    upstream generating.
+    """
     app = web.Application(client_max_size=max_body_bytes, middlewares=[_envelope(api_key, log or json_logger())])
     app[CATALOGUE] = Catalogue(routes)
     app[IN_FLIGHT] = InFlight()
@@ -49,6 +54,8 @@ def create_app(
     app.router.add_post("/v1/chat/completions", chat_completions)
     app.router.add_get("/v1/models", _models)
     app.router.add_get("/v1/models/{model:.+}", _model)
+    if shadows is not None:
+        app[SHADOWS] = shadows
     if app[JOURNAL].feedback is not None:
         app.router.add_post("/v1/feedback", feedback)
     app.router.add_get("/healthz", _healthz)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 
@@ -13,10 +12,10 @@ from streamroute.calibration.labels import Feedback
 from streamroute.core.types import Leg
 from streamroute.errors import BadRequestError
 from streamroute.gateway.errors import Problem, RefusedError
+from streamroute.gateway.journal import known_again
 from streamroute.gateway.keys import JOURNAL, NOTES
 from streamroute.gateway.ledger import evidence_fields
 from streamroute.routing.stream import Route
-from streamroute.routing.tiers import question_of
 from streamroute.upstreams.base import Message
 
 __all__ = ("feedback", "keep_record")
@@ -33,7 +32,7 @@ def keep_record(request: web.Request, route: Route, messages: Sequence[Message],
     larger = None if not route.tier else route.leg(Leg(route.tier))
     row = {
         "id": id,
-        "question": hashlib.blake2b(question_of(messages).encode(errors="replace"), digest_size=16).hexdigest(),
+        "question": known_again(messages),
         "evidence": evidence_fields(route.evidence),
         "decision": str(route.verdict.decision),
         "reason": route.verdict.reason,
@@ -41,7 +40,7 @@ def keep_record(request: web.Request, route: Route, messages: Sequence[Message],
         "cost": None if larger is None else larger.cost,
     }
     try:
-        journal.append(journal.records, row)
+        journal.append(journal.records, msgspec.json.encode(row))
     except OSError as error:
         request[NOTES]["record"] = f"not written: {error.strerror}"
 
@@ -53,7 +52,7 @@ async def feedback(request: web.Request) -> web.Response:
     path = request.app[JOURNAL].feedback
     assert path is not None  # else there is no such path
     try:
-        request.app[JOURNAL].append(path, {"id": said.id, "correct": said.correct})
+        request.app[JOURNAL].append(path, msgspec.json.encode(said))
     except OSError as error:
         problem = Problem(status=503, message="the feedback cannot be kept", type="server_error", code="not_kept")
         raise RefusedError(problem) from error

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import anyio
 from aiohttp import web
 
 from streamroute.config.check import Severity, check
@@ -19,6 +20,7 @@ from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import IN_FLIGHT
 from streamroute.gateway.log import Logger, json_logger
+from streamroute.gateway.shadows import Shadows
 from streamroute.uncertainty.base import Scorer
 
 __all__ = ("listening", "run", "serve")
@@ -57,13 +59,15 @@ async def serve(
             raise ConfigError(f"{finding.subject}: {finding.message}")
         if finding.severity is Severity.WARNING:
             log.warning("configuration", subject=finding.subject, message=finding.message)
-    async with compose(settings, scorer=scorer) as routes:
+    journal = Journal(_path(settings.server.records_file), _path(settings.server.feedback_file))
+    async with compose(settings, scorer=scorer) as routes, anyio.create_task_group() as background:
         app = create_app(
             routes,
             api_key=api_key,
             max_body_bytes=settings.server.max_body_bytes,
             log=log,
-            journal=Journal(_path(settings.server.records_file), _path(settings.server.feedback_file)),
+            journal=journal,
+            shadows=Shadows(background, journal, log),
         )
         async with listening(app, settings.server) as address:
             with _signals(stop):
@@ -73,6 +77,7 @@ async def serve(
                 await stop.wait()
             # From here on a signal has its default effect again.
             log.info("stopping", running=len(app[IN_FLIGHT]))
+        background.cancel_scope.cancel("shutdown")
 
 
 @asynccontextmanager

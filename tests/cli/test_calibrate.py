@@ -206,12 +206,13 @@ def test_feedback_labels_records(calibrate: Calibrate, tmp_path: Path, capsys: p
 def test_records_of_traffic_that_tell_less_than_they_seem_to_are_warned_of(
     calibrate: Calibrate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows: list[dict[str, Any]] = [{"score": (i % 10) / 10, "wrong": i % 10 > 6} for i in range(60)]
+    rows: list[dict[str, Any]] = [{"id": str(i), "score": (i % 10) / 10} for i in range(60)]
     rows[0]["score_bounds"] = [0.0, 0.4]
-    rows.append({"score": 0.9, "decision": "escalate"})
-    assert calibrate(written(tmp_path / "rows.jsonl", rows), "--target-rate", "0.3") == 0
+    rows.append({"id": "x", "score": 0.9, "decision": "escalate"})
+    labels = written(tmp_path / "labels.jsonl", [{"id": str(i), "correct": i % 10 < 7} for i in range(60)])
+    assert calibrate(written(tmp_path / "rows.jsonl", rows), "--target-rate", "0.3", "--labels", labels) == 0
     said = capsys.readouterr().err
-    assert "1 of 61 verdicts fell before the last probe" in said
+    assert "1 labelled verdicts fell before the last probe" in said
     assert "1 answers were escalated and have no label" in said
 
 

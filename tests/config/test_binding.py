@@ -158,6 +158,20 @@ def test_check_warns_of_what_a_certificate_does_not_cover(tmp_path: Path) -> Non
     ]
 
 
+def test_a_share_to_shadow_needs_a_file_for_its_records(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"route\[0\].shadow: its records need a `records_file`"):
+        written(tmp_path, "shadow = 0.03")
+    settings = written(tmp_path, "shadow = 0.03", config=f'[server]\nrecords_file = "r.jsonl"\n{CONFIG}')
+
+    async def main() -> None:
+        async with compose(settings, scorer=ScriptedScorer()) as routes:
+            assert routes["auto"].shadow is not None
+        async with compose(written(tmp_path), scorer=ScriptedScorer()) as routes:
+            assert routes["auto"].shadow is None
+
+    asyncio.run(main())
+
+
 def test_settings_that_exclude_each_other_are_named(tmp_path: Path) -> None:
     for extra, words in (
         ('calibration = "mine.toml"\nescalation_rate = 0.5\nspend_per_request = 1.0', "not both"),
