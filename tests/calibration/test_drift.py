@@ -50,7 +50,7 @@ def test_the_traffic_of_the_calibration_raises_no_alarm() -> None:
 )
 def test_another_traffic_raises_it_for_good(shape: tuple[float, float], words: str, within: int) -> None:
     random, watch = np.random.default_rng(2), alarm()
-    for score in random.beta(2, 4, size=300):
+    for score in random.beta(2, 4, size=2000):
         watch.observe(score, score, score)
     before = watch.raised
     assert before is None

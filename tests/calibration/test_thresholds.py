@@ -84,6 +84,7 @@ def test_an_early_verdict_is_the_one_that_all_probes_would_have_given(
 def test_ties_are_broken_by_the_dice_and_by_nothing_else() -> None:
     policy = Calibrated(0.3, 0.25)
     assert decide(policy, 0.1 + 0.2, dice=0.24).decision is Decision.ESCALATE
+    assert decide(policy, 0.1 + 0.2, dice=0.25).decision is Decision.ACCEPT
     assert decide(policy, 0.3, dice=0.25).decision is Decision.ACCEPT
     assert decide(policy, 0.31, dice=0.99).decision is Decision.ESCALATE
     assert decide(policy, 0.29, dice=0.0).decision is Decision.ACCEPT
