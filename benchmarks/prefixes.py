@@ -65,9 +65,7 @@ async def _judge(row: dict[str, Any], judge: Scorer) -> Row:
     for horizon in sorted({min(k, len(texts)) for k in HORIZONS}):
         session = judge.session(row["question"])
         evidences[horizon] = [
-            await session.evaluate(
-                answer=cheap["answer"], answer_finished=True, samples=texts[:seen], expected=horizon
-            )
+            await session.evaluate(answer=cheap["answer"], answer_finished=True, samples=texts[:seen], expected=horizon)
             for seen in range(horizon + 1)
         ]
     large = row.get("large") or {}

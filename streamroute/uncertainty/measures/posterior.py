@@ -44,8 +44,8 @@ def chance_of_new(texts: int, clusters: int) -> float:
 
 @functools.lru_cache(maxsize=4096)
 def _posterior(texts: int, clusters: int) -> tuple[float, ...]:
-    """The weight of each concentration of `ALPHA_PRIOR` given clustered texts. How the texts are spread does not matter:
-    the factor prod gamma(c_j) is the same for every concentration."""
+    """The weight of each concentration of `ALPHA_PRIOR` given clustered texts. How they are spread does not matter: the
+    factor prod gamma(c_j) is the same for every concentration."""
     weights = [
         math.log(prior) + clusters * math.log(alpha) + math.lgamma(alpha) - math.lgamma(alpha + texts)
         for alpha, prior in ALPHA_PRIOR

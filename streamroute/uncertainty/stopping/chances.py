@@ -1,4 +1,4 @@
-"""How probable it is that the answer is wrong, by counts and by score: before anything is fitted (METHOD 2.3), after."""
+"""How probable it is that the answer is wrong, by counts and by score: before a fit (METHOD 2.3), and after."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ChanceOfScore:
 
     def __post_init__(self) -> None:
         if not self.slope >= 0:
-            raise ValueError(f"a higher score must not make a wrong answer less probable, and the slope is {self.slope}")
+            raise ValueError(f"a higher score must not make a wrong answer less probable: the slope is {self.slope}")
 
     def __call__(self, score: float) -> float:
         return 0.5 * (1 + math.tanh((self.intercept + self.slope * log_odds(score)) / 2))
