@@ -127,5 +127,5 @@ def test_probes_that_come_together_stop_where_they_would_one_by_one(
     ],
 )
 def test_parameters_that_make_no_rule_are_refused(make: type[Policy]) -> None:
-    with pytest.raises(ValueError, match="must be|needs"):
+    with pytest.raises(ValueError, match=r"must be|needs"):
         make()
