@@ -3,8 +3,9 @@
     python -m benchmarks.certified [--cases 100000] [--seed 1] [--json]
 
 A case is a random clustering of up to eight probes and an answer, in random order, with random contradictions,
-likenesses, refusals and spellings, and a limit that is random or as close to the last score as can be. The threshold policy sees the evidence after each probe, before
-and after the answer is judged; wherever it decides early, its decision is compared with that on the last evidence.
+likenesses, refusals and spellings, and a limit that is random or as close to the last score as can be. The threshold
+policy sees the evidence after each probe, before and after the answer is judged; wherever it decides early, its
+decision is compared with that on the last evidence.
 `early` are the cases in which it did.
 """
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamroute.config.economics import Expected, Timing, answer_cost, break_even, expected, probes_cost
+from streamroute.config.policies import policy_of
 from streamroute.config.settings import LocalSettings, OpenAISettings, RouteSettings, Settings
 from streamroute.errors import ConfigError, ModelFileError
 from streamroute.models.store import path_of
@@ -77,8 +78,18 @@ def _consistency(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield Finding(Severity.OK, subject, " -> ".join(route.tiers))
+            yield _policy(route)
         if route.hedge_after >= route.decision_deadline and route.hedge_after != float("inf"):
             yield Finding(Severity.WARNING, subject, "hedge_after is not before decision_deadline: it never hedges")
+
+
+def _policy(route: RouteSettings) -> Finding:
+    subject = f"route {route.name}"
+    try:
+        policy_of(route)
+    except ConfigError as error:
+        return Finding(Severity.ERROR, subject, str(error))
+    return Finding(Severity.OK, subject, f"policy {route.policy}, above {route.threshold:g} escalates")
 
 
 def _model_file(upstream: LocalSettings) -> Finding:

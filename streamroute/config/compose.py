@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from streamroute.config.policies import policy_of
 from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
-from streamroute.core.policy import Threshold
 from streamroute.core.types import Decision, Delta
 from streamroute.errors import ConfigError
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
@@ -133,7 +133,7 @@ def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None) -> R
     return Router(
         tiers,
         scorer=scorer,
-        policy=Threshold(route.threshold),
+        policy=policy_of(route),
         release=route.release,
         decision_deadline=_finite(route.decision_deadline),
         on_timeout=Decision(route.on_timeout),

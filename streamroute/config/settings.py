@@ -17,6 +17,7 @@ __all__ = (
     "RouteSettings",
     "ServerSettings",
     "Settings",
+    "StoppingSettings",
     "TimeoutSettings",
     "UpstreamSettings",
 )
@@ -121,11 +122,31 @@ class ExpectedSettings(_Table, frozen=True, kw_only=True):
     escalated: Probability = 0.3
 
 
+class StoppingSettings(_Table, frozen=True, kw_only=True):
+    """When probing stops, for the `policy` of a route that stops early; each reads its own (METHOD 3.3).
+
+    `stopping-table`: prices in values of a right answer, and how often the large model is right where the cheap answer
+    is right and where it is wrong; without an `escalation_price` the route's threshold stands. `adaptive-consistency`:
+    `confidence`. `esc`: `window`. `sprt`: how often a probe agrees with a right and with a wrong answer, error rates.
+    """
+
+    probe_price: Money = 0.005
+    escalation_price: Money | None = None
+    right_when_right: Probability = 0.92
+    right_when_wrong: Probability = 0.60
+    confidence: Probability = 0.95
+    window: Count = 3
+    agree_if_right: Probability = 0.85
+    agree_if_wrong: Probability = 0.35
+    false_keep: Probability = 0.1
+    false_escalation: Probability = 0.1
+
+
 class RouteSettings(_Table, frozen=True, kw_only=True):
     """One name that clients may ask for, and how it is answered.
 
     `tiers` are names of upstreams, cheapest first. `threshold` is the uncertainty score above which an answer is not
-    kept. `decision_deadline` and `hedge_after` are in seconds, infinite for never. `unjudged_tier` serves what cannot
+    kept; `policy` and `stopping` say when enough probes have been judged to tell. `decision_deadline` and `hedge_after` are in seconds, infinite for never. `unjudged_tier` serves what cannot
     be judged (tools, several choices, images ...); the last tier where it is not named.
     """
 
@@ -133,6 +154,8 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     tiers: Annotated[tuple[Name, ...], Meta(min_length=1)]
     release: Release = Release.HOLD
     threshold: Probability = 0.5
+    policy: Literal["threshold", "stopping-table", "adaptive-consistency", "esc", "sprt"] = "threshold"
+    stopping: StoppingSettings = StoppingSettings()
     decision_deadline: Seconds = 2.5
     on_timeout: Literal["accept", "escalate"] = "accept"
     on_uncertain: Literal["accept", "escalate"] = "accept"
