@@ -146,8 +146,9 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     """One name that clients may ask for, and how it is answered.
 
     `tiers` are names of upstreams, cheapest first. `threshold` is the uncertainty score above which an answer is not
-    kept; `policy` and `stopping` say when enough probes have been judged to tell. `decision_deadline` and `hedge_after` are in seconds, infinite for never. `unjudged_tier` serves what cannot
-    be judged (tools, several choices, images ...); the last tier where it is not named.
+    kept; `policy` and `stopping` say when enough probes have been judged to tell. `decision_deadline` and `hedge_after`
+    are in seconds, infinite for never. `unjudged_tier` serves what cannot be judged (tools, several choices, images
+    ...); the last tier where it is not named.
     """
 
     name: Name
