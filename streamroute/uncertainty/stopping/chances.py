@@ -27,7 +27,7 @@ def chance_of_state(state: State) -> float:
 
 
 def features_of(state: State, *, most: int = MOST_PROBES) -> Features:
-    """The features of counts, `state.own` known; contradiction and SNNE as far as the counts tell. `most` probes scale
+    """The features of counts, `state.own` known; contradiction and likeness as far as counts tell. `most` probes scale
     the entropy."""
     own = state.own or 0
     share = 1 - own / state.probes if state.probes else 0.0
@@ -36,6 +36,7 @@ def features_of(state: State, *, most: int = MOST_PROBES) -> Features:
         contradiction=share,
         entropy=state.entropy(most),
         snne=share,
+        lexical=share,
         minority=bool(state.others) and state.others[0] >= own + 1 + MINORITY_MARGIN,
     )
 
