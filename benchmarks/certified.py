@@ -40,7 +40,10 @@ class Case:
         alike = random.random() < 0.5
         self.spelled_alike = [own == 0 and alike for own in self.assignment]
         extreme = random.random() < 0.5
-        share = (lambda: float(random.random() < 0.5)) if extreme else random.random
+
+        def share() -> float:
+            return float(random.random() < 0.5) if extreme else random.random()
+
         self.contradictions = [share() * (own != 0 or random.random() < 0.2) for own in self.assignment]
         likeness = np.array([[share() for _ in range(self.probes + 1)] for _ in range(self.probes + 1)])
         self.likeness = np.maximum((likeness + likeness.T) / 2, np.eye(self.probes + 1))

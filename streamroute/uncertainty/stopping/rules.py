@@ -73,7 +73,7 @@ def majority(first: int, second: int) -> float:
     """The probability that the share of `first` in `first + second` tosses comes from a coin that prefers it, with a
     uniform prior over coins."""
     tosses = first + second + 1
-    return sum(math.comb(tosses, heads) for heads in range(first + 1)) / 2**tosses
+    return math.ldexp(sum(math.comb(tosses, heads) for heads in range(first + 1)), -tosses)
 
 
 @dataclass(frozen=True, slots=True)

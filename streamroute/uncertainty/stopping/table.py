@@ -125,12 +125,12 @@ class StoppingTable(Policy):
 
     def _waiting(self, state: State, remaining: int) -> Floats:
         """(surplus,) the least loss to expect from waiting: for a probe, or for the answer, which costs nothing."""
-        best = np.full(len(SURPLUS), np.inf)
+        best: Floats | float = np.inf
         if remaining > 0:
             best = self.costs.probe + sum(p * self._value(after, remaining - 1) for after, p in self._following(state))
         if state.own is None:
             best = np.minimum(best, sum(p * self._value(placed, remaining) for placed, p in placements(state)))
-        return best
+        return np.asarray(best)
 
     def _following(self, state: State) -> list[tuple[State, float]]:
         found = self._next.get(state)
