@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from streamroute.calibration.artefact import Artefact, Binding, read_artefact
 from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
 from streamroute.errors import ConfigError
 from streamroute.nli.manifest import bundled_manifest, read_manifest
 from streamroute.uncertainty.clustering import Rule
 
-__all__ = ("STOPPING", "THETA", "asked_with", "binding_of", "calibration_of", "most_probes")
+__all__ = ("THETA", "asked_with", "binding_of", "calibration_of", "most_probes", "stopping_of")
 
 RULE, THETA = Rule.PROBABILITY, 0.5
 """Of the judge as routes compose it."""
-STOPPING = "certified"
-"""Early verdicts are those that all probes would have given."""
 DEFAULT_MOST_PROBES = 8
 """What the judge scales its entropy by (METHOD 2.2), unless a route draws more."""
 
@@ -44,9 +44,16 @@ def binding_of(settings: Settings, route: RouteSettings) -> Binding:
         rule=str(RULE),
         theta=THETA,
         judge_sha256=models[default].sha256,
-        stopping=STOPPING,
+        stopping=stopping_of(route),
         answer_sha256=hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest(),
     )
+
+
+def stopping_of(route: RouteSettings) -> str:
+    """When verdicts fall: with certified bounds they are those that all probes would have given, whatever the limit."""
+    if route.policy == "threshold":
+        return "certified"
+    return f"{route.policy} {json.dumps(to_builtins(route.stopping), sort_keys=True)}"
 
 
 def calibration_of(settings: Settings, route: RouteSettings) -> Artefact | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamroute.config.binding import calibration_of
+from streamroute.config.policies import policy_of
 from streamroute.config.settings import LocalSettings, OpenAISettings, PriceSettings, RouteSettings, Settings
 from streamroute.errors import ConfigError, ModelFileError
 from streamroute.models.store import path_of
@@ -96,8 +97,18 @@ def _consistency(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield Finding(Severity.OK, subject, " -> ".join(route.tiers))
+            yield _policy(route)
         if route.hedge_after >= route.decision_deadline and route.hedge_after != float("inf"):
             yield Finding(Severity.WARNING, subject, "hedge_after is not before decision_deadline: it never hedges")
+
+
+def _policy(route: RouteSettings) -> Finding:
+    subject = f"route {route.name}"
+    try:
+        policy_of(route)
+    except ConfigError as error:
+        return Finding(Severity.ERROR, subject, str(error))
+    return Finding(Severity.OK, subject, f"policy {route.policy}, above {route.threshold:g} escalates")
 
 
 def _model_file(upstream: LocalSettings) -> Finding:

@@ -8,6 +8,7 @@ from streamroute.calibration.fit import score_of_probability
 from streamroute.calibration.pacing import Fixed, Pace, Tracker
 from streamroute.calibration.thresholds import Calibrated
 from streamroute.calibration.tracker import MoneyTracker, RateTracker
+from streamroute.config.policies import policy_of
 from streamroute.config.settings import RouteSettings, Settings
 from streamroute.core.policy import Threshold
 from streamroute.errors import ConfigError
@@ -23,6 +24,10 @@ def pace_of(settings: Settings, route: RouteSettings, artefact: Artefact | None)
     """A new state for one router. Raises `ConfigError` where money is to be spent and the largest tier has no price."""
     if artefact is None:
         return Pace(_uncalibrated(route))
+    if route.policy == "stopping-table":  # its beliefs are about the score without labels
+        raise ConfigError(
+            f"route {route.name}: policy {route.policy} cannot be calibrated: use another, or no calibration"
+        )
     cut = artefact.threshold
     alarm = DriftAlarm(artefact.drift, cut.tau)
     fallback = Threshold(cut.conservative) if route.on_drift == "fall_back" else None
@@ -30,12 +35,13 @@ def pace_of(settings: Settings, route: RouteSettings, artefact: Artefact | None)
         return Pace(RateTracker(route.escalation_rate, start=cut.tau), alarm=alarm)
     if route.spend_per_request is not None:
         return Pace(_money(settings, route, artefact, route.spend_per_request), alarm=alarm)
-    return Pace(Fixed(Calibrated(cut.tau, cut.gamma)), alarm=alarm, fallback=fallback)
+    calibrated = Calibrated(cut.tau, cut.gamma) if route.policy == "threshold" else policy_of(route, limit=cut.tau)
+    return Pace(Fixed(calibrated), alarm=alarm, fallback=fallback)
 
 
 def _uncalibrated(route: RouteSettings) -> Tracker:
     if route.escalation_rate is None:
-        return Fixed(Threshold(route.threshold))
+        return Fixed(policy_of(route))
     return RateTracker(route.escalation_rate, start=route.threshold)
 
 

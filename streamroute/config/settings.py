@@ -16,6 +16,7 @@ __all__ = (
     "RouteSettings",
     "ServerSettings",
     "Settings",
+    "StoppingSettings",
     "TimeoutSettings",
     "UpstreamSettings",
 )
@@ -113,22 +114,44 @@ class ProbeSettings(_Table, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
 
 
+class StoppingSettings(_Table, frozen=True, kw_only=True):
+    """When probing stops, for the `policy` of a route that stops early; each reads its own (METHOD 3.3).
+
+    `stopping-table`: prices in values of a right answer, and how often the large model is right where the cheap answer
+    is right and where it is wrong; without an `escalation_price` the route's threshold stands. `adaptive-consistency`:
+    `confidence`. `esc`: `window`. `sprt`: how often a probe agrees with a right and with a wrong answer, error rates.
+    """
+
+    probe_price: Money = 0.005
+    escalation_price: Money | None = None
+    right_when_right: Probability = 0.92
+    right_when_wrong: Probability = 0.60
+    confidence: Probability = 0.95
+    window: Count = 3
+    agree_if_right: Probability = 0.85
+    agree_if_wrong: Probability = 0.35
+    false_keep: Probability = 0.1
+    false_escalation: Probability = 0.1
+
+
 class RouteSettings(_Table, frozen=True, kw_only=True):
     """One name that clients may ask for, and how it is answered.
 
     `tiers` are names of upstreams, cheapest first. `threshold` is the uncertainty score above which an answer is not
-    kept; `calibration` is the file of one that takes its place. `escalation_rate` and `spend_per_request` move the
-    threshold with the traffic, to that share and to that money; `on_drift` says whether the conservative threshold of
-    the calibration applies once the scores are no longer its. A share `shadow` of requests is answered again by all
-    tiers, unseen, for records with a label. `decision_deadline` and `hedge_after` are in seconds, infinite for never.
-    `unjudged_tier` serves what cannot be judged (tools, several choices, images ...); the last tier
-    where it is not named.
+    kept; `policy` and `stopping` say when enough probes have been judged to tell. `calibration` is the file of one that
+    takes its place. `escalation_rate` and `spend_per_request` move the threshold with the traffic, to that share and to
+    that money; `on_drift` says whether the conservative threshold of the calibration applies once the scores are no
+    longer its. A share `shadow` of requests is answered again by all tiers, unseen, for records with a label.
+    `decision_deadline` and `hedge_after` are in seconds, infinite for never. `unjudged_tier` serves what cannot be
+    judged (tools, several choices, images ...); the last tier where it is not named.
     """
 
     name: Name
     tiers: Annotated[tuple[Name, ...], Meta(min_length=1)]
     release: Release = Release.HOLD
     threshold: Probability = 0.5
+    policy: Literal["threshold", "stopping-table", "adaptive-consistency", "esc", "sprt"] = "threshold"
+    stopping: StoppingSettings = StoppingSettings()
     calibration: str | None = None
     escalation_rate: Probability | None = None
     spend_per_request: Annotated[float, Meta(gt=0)] | None = None
