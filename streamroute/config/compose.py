@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
-from streamroute.core.policy import Threshold
+from streamroute.config.policies import policy_of
+from streamroute.config.settings import LocalSettings, PrerouterSettings, RouteSettings, Settings, UpstreamSettings
 from streamroute.core.types import Decision, Delta
 from streamroute.errors import ConfigError
+from streamroute.routing.prerouter import RULES, PreRouter, Step
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.uncertainty.base import Scorer
 from streamroute.upstreams.base import ChatRequest, Upstream
@@ -67,7 +68,9 @@ async def compose(
                 _tier(settings.upstream(name), upstreams[name], route, last=name == route.tiers[-1])
                 for name in route.tiers
             ]
-            served[route.name] = ServedRoute(route, await stack.enter_async_context(_router(route, tiers, scorer)))
+            served[route.name] = ServedRoute(
+                route, await stack.enter_async_context(_router(settings, route, tiers, scorer))
+            )
         yield served
 
 
@@ -129,17 +132,25 @@ def _judges(route: RouteSettings) -> bool:
     return len(route.tiers) > 1 and route.probes.count > 0
 
 
-def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None) -> Router:
+def _router(settings: Settings, route: RouteSettings, tiers: list[Tier], scorer: Scorer | None) -> Router:
     return Router(
         tiers,
         scorer=scorer,
-        policy=Threshold(route.threshold),
+        policy=policy_of(settings, route),
+        prerouter=_prerouter(route.prerouter),
         release=route.release,
         decision_deadline=_finite(route.decision_deadline),
         on_timeout=Decision(route.on_timeout),
         on_uncertain=Decision(route.on_uncertain),
         hedge_after=_finite(route.hedge_after),
     )
+
+
+def _prerouter(settings: PrerouterSettings | None) -> PreRouter | None:
+    if settings is None:
+        return None
+    steps = {name: Step(step) for name in RULES if (step := getattr(settings, name)) != "off"}
+    return PreRouter(steps, long_characters=settings.long_characters)
 
 
 def _finite(seconds: float) -> float | None:

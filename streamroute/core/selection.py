@@ -1,12 +1,13 @@
 """Which of several tiers is worth its cost: cascade routing over what is known of the judged answer (METHOD 6.3).
 
-The rule is that of J. Dekoninck, M. Baader and M. Vechev, "A unified approach to routing and cascading for LLMs" (2024):
-of all tiers, the one with the largest `quality - trade * cost`. An answer that was left is not shown again, so the
-quality of a set of tiers is that of its last one, and a step may skip tiers.
+The rule is that of J. Dekoninck, M. Baader and M. Vechev, "A unified approach to routing and cascading for LLMs"
+(2024): of all tiers, the one with the largest `quality - trade * cost`. An answer that was left is not shown again, so
+the quality of a set of tiers is that of its last one, and a step may skip tiers.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Protocol
 from streamroute.core.policy import Policy, Snapshot
 from streamroute.core.types import UNDECIDED, Decision, Verdict
 
-__all__ = ("Candidate", "CascadeRouting", "Link", "LinearLink", "LogisticLink", "choose")
+__all__ = ("Candidate", "CascadeRouting", "LinearLink", "Link", "LogisticLink", "choose")
 
 TIE = 1e-9
 """Values closer than this are equal: the trade-off that meets a budget is where tiers tie, up to rounding."""
@@ -168,7 +169,7 @@ class CascadeRouting(Policy):
             return best
         costs = self.costs(snapshot)
         ends = [self.qualities(snapshot.tier, low + (high - low) * i / PIECES) for i in range(PIECES + 1)]
-        for upper, lower in zip(ends, ends[1:], strict=False):
+        for upper, lower in itertools.pairwise(ends):
             worth = lower[best] - self.trade * costs[best]
             if any(i != best and upper[i] - self.trade * costs[i] > worth + TIE for i in range(len(costs))):
                 return None
