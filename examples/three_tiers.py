@@ -37,7 +37,7 @@ async def answer(samples: list[str], *, trade: float) -> sr.Route:
 
 
 async def main() -> None:
-    for trade in (0.0, 0.25, 2.0):
+    for trade in (0.0, 0.25, 5.0):
         for name, samples in SAMPLES.items():
             route = await answer(samples, trade=trade)
             assert route.verdict is not None

@@ -114,9 +114,10 @@ class QualitySettings(_Table, frozen=True, kw_only=True):
     """What `policy = "cascade-routing"` weighs. Costs are in answers of the dearest tier.
 
     `trade` is the quality that one such answer must bring (METHOD 5.4: a right answer is worth 20 of them), `second`
-    what a second of waiting costs, `annoyance` the seconds that withdrawing shown text weighs. `right` and `wrong` are how
-    often a tier is right where the one below it is right, and where it is wrong; `delay` the seconds until it speaks:
-    one number for each tier after the first, the last repeated. `mix` is the share of ties that go to the dearest.
+    what a second of waiting costs, `annoyance` the seconds that withdrawing shown text weighs. `right` and `wrong` are
+    how often a tier is right where the one below it is right, and where it is wrong; `delay` the seconds until it
+    speaks: one number for each tier after the first, the last repeated. `mix` is the share of ties that go to the
+    dearest.
     """
 
     trade: Money = 0.05
@@ -133,8 +134,8 @@ Step = Literal["off", "judge", "skip_cheap", "skip_probes"]
 
 class PrerouterSettings(_Table, frozen=True, kw_only=True):
     """What the prompt alone decides, rule by rule: `skip_cheap` starts at the second tier, `skip_probes` takes the
-    cheap answer unjudged, `judge` ends the search without a change, `off` never applies. Nothing is decided unless this table
-    is there. `long` applies from `long_characters` on, `language` to what does not look English."""
+    cheap answer unjudged, `judge` ends the search without a change, `off` never applies. Nothing is decided unless this
+    table is there. `long` applies from `long_characters` on, `language` to what does not look English."""
 
     trivial: Step = "skip_probes"
     code: Step = "skip_cheap"
