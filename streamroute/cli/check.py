@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
 def _table(settings: Settings, route: RouteSettings) -> Table:
     """What each way to answer is expected to take and to cost (METHOD 5.1)."""
     source = "stated timings" if route.timings else "default timings: state [route.timings]"
-    table = Table("", "first token", "first kept", "per 1000 requests", "superseded", title=f"{route.name}, {source}")
+    table = Table(
+        "", "first token", "first kept", "per 1000 requests", "superseded", title=Text(f"{route.name}, {source}")
+    )
     for each in expectations(settings, route):
         numbers = (f"{each.first:.2f} s", f"{each.kept:.2f} s", f"{1000 * each.cost:.4g}", f"{each.superseded:.0%}")
         table.add_row(each.mode, *numbers)

@@ -59,7 +59,7 @@ _TRIVIAL: Final = re.compile(
 )
 _OPEN: Final = re.compile(
     r"\b(?:write|compose|draft|tell|invent|create|make up)\b[^.?!\n]{0,40}\b(?:poem|story|stories|song|lyrics|essay"
-    r"|joke|haiku|limerick|slogan|speech|letter|e-?mail|tweet|blog post)s?\b|\b(?:brainstorm|imagine|role-?play)\b"
+    r"|joke|haiku|limerick|slogan|speech|letter|e-?mail|tweet|blog post)s?\b|\b(?:brainstorm|role-?play)\b"
     r"|\b(?:suggest|give me|come up with)\b[^.?!\n]{0,30}\b(?:ideas|names|titles|suggestions)\b",
     re.IGNORECASE,
 )
