@@ -7,19 +7,15 @@ import enum
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
 from streamroute.config.binding import calibration_of
+from streamroute.config.economics import Expected, Probing, break_even, expectations
 from streamroute.config.policies import policy_of
-from streamroute.config.settings import LocalSettings, OpenAISettings, PriceSettings, RouteSettings, Settings
+from streamroute.config.settings import LocalSettings, OpenAISettings, RouteSettings, Settings
 from streamroute.errors import ConfigError, ModelFileError
 from streamroute.models.store import path_of
 
-__all__ = ("Finding", "Severity", "break_even", "check")
-
-PROMPT_TOKENS: Final = 300
-ANSWER_TOKENS: Final = 300
-"""The request that prices are compared on: a question with some context, a few paragraphs for an answer."""
+__all__ = ("Finding", "Severity", "check")
 
 
 class Severity(enum.StrEnum):
@@ -52,21 +48,6 @@ async def check(settings: Settings, *, reach: bool = False) -> list[Finding]:
     return findings
 
 
-def break_even(cheap: PriceSettings, large: PriceSettings, *, probes: int, probe_tokens: int, shared: bool) -> float:
-    """The share of escalated requests below which routing costs less than always asking `large` (METHOD 5.1):
-    `1 - rho (1 + k phi)`, with rho the price of a cheap answer over that of a large one, and k phi the price of all
-    probes over that of a cheap answer. Negative: never. `shared` is True where the prompt of all probes is paid once.
-
-    The answers compared have `PROMPT_TOKENS` and `ANSWER_TOKENS`. Raises ZeroDivisionError where `large` is free.
-    """
-
-    def cost(price: PriceSettings, answer: int, prompts: int = 1) -> float:
-        return prompts * price.prompt * PROMPT_TOKENS + price.completion * answer
-
-    drawn = cost(cheap, probes * min(probe_tokens, ANSWER_TOKENS), 1 if shared else probes) if probes else 0.0
-    return 1 - (cost(cheap, ANSWER_TOKENS) + drawn) / cost(large, ANSWER_TOKENS)
-
-
 def _environment(settings: Settings) -> Iterator[Finding]:
     wanted = [("server", settings.server.api_key_env)]
     wanted += [(f"upstream {u.name}", u.api_key_env) for u in settings.upstreams if isinstance(u, OpenAISettings)]
@@ -97,18 +78,20 @@ def _consistency(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield Finding(Severity.OK, subject, " -> ".join(route.tiers))
-            yield _policy(route)
+            yield _policy(settings, route)
         if route.hedge_after >= route.decision_deadline and route.hedge_after != float("inf"):
             yield Finding(Severity.WARNING, subject, "hedge_after is not before decision_deadline: it never hedges")
 
 
-def _policy(route: RouteSettings) -> Finding:
+def _policy(settings: Settings, route: RouteSettings) -> Finding:
     subject = f"route {route.name}"
     try:
-        policy_of(route)
+        policy_of(settings, route)
     except ConfigError as error:
         return Finding(Severity.ERROR, subject, str(error))
-    return Finding(Severity.OK, subject, f"policy {route.policy}, above {route.threshold:g} escalates")
+    weighs = route.policy == "cascade-routing"
+    rule = f"trade {route.quality.trade:g}" if weighs else f"above {route.threshold:g} escalates"
+    return Finding(Severity.OK, subject, f"policy {route.policy}, {rule}")
 
 
 def _model_file(upstream: LocalSettings) -> Finding:
@@ -167,16 +150,13 @@ def _calibration(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
 
 
 def _worth(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
+    yield from _timing(settings, route)
     cheap, large = settings.upstream(route.tiers[0]), settings.upstream(route.tiers[-1])
     if len(route.tiers) == 1 or not (large.price.prompt or large.price.completion):
         return
-    limit = break_even(
-        cheap.price,
-        large.price,
-        probes=route.probes.count,
-        probe_tokens=route.probes.max_tokens,
-        shared=isinstance(cheap, OpenAISettings) and cheap.supports_n,
-    )
+    shared = isinstance(cheap, OpenAISettings) and cheap.supports_n
+    probing = Probing(count=route.probes.count, tokens=route.probes.max_tokens, shared=shared)
+    limit = break_even(cheap.price, large.price, probing)
     subject = f"route {route.name}"
     if limit <= 0:
         yield Finding(
@@ -185,7 +165,36 @@ def _worth(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
             f"at these prices {cheap.name} and its {route.probes.count} probes never cost less than always asking "
             f"{large.name}: use fewer or shorter probes",
         )
+    elif route.timings is not None and route.timings.escalated >= limit:
+        yield Finding(
+            Severity.WARNING,
+            subject,
+            f"timings.escalated = {route.timings.escalated:g}: costs less than always asking {large.name} only while "
+            f"under {limit:.0%} are escalated",
+        )
     else:
         yield Finding(
             Severity.OK, subject, f"costs less than always asking {large.name} while under {limit:.0%} are escalated"
         )
+
+
+def _timing(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
+    """Only of timings that are stated: the defaults are no one's."""
+    if route.timings is None:
+        return
+    subject = f"route {route.name}"
+    modes: dict[str, Expected] = {each.mode: each for each in expectations(settings, route)}
+    if not modes:
+        return
+    name = "hold" if route.release == "hold" else "retract"
+    hedged = modes.get(f"{name}+hedge", modes[name])
+    alone = modes["always-large"]
+    if hedged.kept > alone.kept:
+        yield Finding(
+            Severity.WARNING,
+            subject,
+            f"release {route.release}: the first kept token is expected after {hedged.kept:.2f} s, and after "
+            f"{alone.kept:.2f} s if {route.tiers[-1]} were always asked",
+        )
+    if route.timings.cheap_first + route.timings.decision_mean > route.decision_deadline:
+        yield Finding(Severity.WARNING, subject, "decision_deadline is before the mean decision of timings")

@@ -15,9 +15,10 @@ from streamroute.calibration.pacing import Pace
 from streamroute.config.agreement import agreement
 from streamroute.config.binding import asked_with, calibration_of, most_probes
 from streamroute.config.pace import pace_of
-from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
+from streamroute.config.settings import LocalSettings, PrerouterSettings, RouteSettings, Settings, UpstreamSettings
 from streamroute.core.types import Decision, Delta
 from streamroute.errors import ConfigError
+from streamroute.routing.prerouter import RULES, PreRouter, Step
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.routing.shadow import Shadow
 from streamroute.uncertainty.base import EntailmentModel, Scorer
@@ -156,12 +157,20 @@ def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None, pace
         tiers,
         scorer=scorer,
         pacer=pace,
+        prerouter=_prerouter(route.prerouter),
         release=route.release,
         decision_deadline=_finite(route.decision_deadline),
         on_timeout=Decision(route.on_timeout),
         on_uncertain=Decision(route.on_uncertain),
         hedge_after=_finite(route.hedge_after),
     )
+
+
+def _prerouter(settings: PrerouterSettings | None) -> PreRouter | None:
+    if settings is None:
+        return None
+    steps = {name: Step(step) for name in RULES if (step := getattr(settings, name)) != "off"}
+    return PreRouter(steps, long_characters=settings.long_characters)
 
 
 def _finite(seconds: float) -> float | None:

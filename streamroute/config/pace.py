@@ -23,8 +23,8 @@ REQUEST = (300, 300)
 def pace_of(settings: Settings, route: RouteSettings, artefact: Artefact | None) -> Pace:
     """A new state for one router. Raises `ConfigError` where money is to be spent and the largest tier has no price."""
     if artefact is None:
-        return Pace(_uncalibrated(route))
-    if route.policy == "stopping-table":  # its beliefs are about the score without labels
+        return Pace(_uncalibrated(settings, route))
+    if route.policy in ("stopping-table", "cascade-routing"):  # they weigh probabilities, not a threshold
         raise ConfigError(
             f"route {route.name}: policy {route.policy} cannot be calibrated: use another, or no calibration"
         )
@@ -35,13 +35,15 @@ def pace_of(settings: Settings, route: RouteSettings, artefact: Artefact | None)
         return Pace(RateTracker(route.escalation_rate, start=cut.tau), alarm=alarm)
     if route.spend_per_request is not None:
         return Pace(_money(settings, route, artefact, route.spend_per_request), alarm=alarm)
-    calibrated = Calibrated(cut.tau, cut.gamma) if route.policy == "threshold" else policy_of(route, limit=cut.tau)
+    calibrated = (
+        Calibrated(cut.tau, cut.gamma) if route.policy == "threshold" else policy_of(settings, route, limit=cut.tau)
+    )
     return Pace(Fixed(calibrated), alarm=alarm, fallback=fallback)
 
 
-def _uncalibrated(route: RouteSettings) -> Tracker:
+def _uncalibrated(settings: Settings, route: RouteSettings) -> Tracker:
     if route.escalation_rate is None:
-        return Fixed(policy_of(route))
+        return Fixed(policy_of(settings, route))
     return RateTracker(route.escalation_rate, start=route.threshold)
 
 

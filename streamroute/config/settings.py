@@ -11,13 +11,16 @@ from streamroute.core.types import Release
 __all__ = (
     "LocalSettings",
     "OpenAISettings",
+    "PrerouterSettings",
     "PriceSettings",
     "ProbeSettings",
+    "QualitySettings",
     "RouteSettings",
     "ServerSettings",
     "Settings",
     "StoppingSettings",
     "TimeoutSettings",
+    "TimingSettings",
     "UpstreamSettings",
 )
 
@@ -134,6 +137,59 @@ class StoppingSettings(_Table, frozen=True, kw_only=True):
     false_escalation: Probability = 0.1
 
 
+class QualitySettings(_Table, frozen=True, kw_only=True):
+    """What `policy = "cascade-routing"` weighs. Costs are in answers of the dearest tier.
+
+    `trade` is the quality that one such answer must bring (METHOD 5.4: a right answer is worth 20 of them), `second`
+    what a second of waiting costs, `annoyance` the seconds that withdrawing shown text weighs. `right` and `wrong` are
+    how often a tier is right where the one below it is right, and where it is wrong; `delay` the seconds until it
+    speaks: one number for each tier after the first, the last repeated. `mix` is the share of ties that go to the
+    dearest.
+    """
+
+    trade: Money = 0.05
+    second: Money = 0.0
+    annoyance: Money = 2.0
+    mix: Probability = 0.0
+    right: Annotated[tuple[Probability, ...], Meta(min_length=1)] = (0.92,)
+    wrong: Annotated[tuple[Probability, ...], Meta(min_length=1)] = (0.6,)
+    delay: Annotated[tuple[Money, ...], Meta(min_length=1)] = (0.9,)
+
+
+Step = Literal["off", "judge", "skip_cheap", "skip_probes"]
+
+
+class PrerouterSettings(_Table, frozen=True, kw_only=True):
+    """What the prompt alone decides, rule by rule: `skip_cheap` starts at the second tier, `skip_probes` takes the
+    cheap answer unjudged, `judge` ends the search without a change, `off` never applies. Nothing is decided unless this
+    table is there. `long` applies from `long_characters` on, `language` to what does not look English."""
+
+    trivial: Step = "skip_probes"
+    code: Step = "skip_cheap"
+    maths: Step = "skip_cheap"
+    language: Step = "skip_cheap"
+    open_ended: Step = "skip_probes"
+    long: Step = "off"
+    long_characters: Count = 4000
+
+
+class TimingSettings(_Table, frozen=True, kw_only=True):
+    """What is known of a route's speed, for `streamroute check`: seconds to the first token of either model, tokens a
+    second, mean and standard deviation of the time from the cheap model's first token to the decision, and the share of
+    requests that is escalated. The defaults are those of METHOD 5.1."""
+
+    cheap_first: Seconds = 0.35
+    large_first: Seconds = 0.9
+    cheap_rate: Seconds = 100.0
+    large_rate: Seconds = 50.0
+    decision_mean: Seconds = 0.8
+    decision_sd: Annotated[float, Meta(ge=0)] = 0.4
+    escalated: Probability = 0.25
+
+
+Policy = Literal["threshold", "stopping-table", "adaptive-consistency", "esc", "sprt", "cascade-routing"]
+
+
 class RouteSettings(_Table, frozen=True, kw_only=True):
     """One name that clients may ask for, and how it is answered.
 
@@ -150,7 +206,7 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     tiers: Annotated[tuple[Name, ...], Meta(min_length=1)]
     release: Release = Release.HOLD
     threshold: Probability = 0.5
-    policy: Literal["threshold", "stopping-table", "adaptive-consistency", "esc", "sprt"] = "threshold"
+    policy: Policy = "threshold"
     stopping: StoppingSettings = StoppingSettings()
     calibration: str | None = None
     escalation_rate: Probability | None = None
@@ -163,6 +219,9 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     hedge_after: Annotated[float, Meta(ge=0)] = float("inf")
     unjudged_tier: Name | None = None
     probes: ProbeSettings = ProbeSettings()
+    quality: QualitySettings = QualitySettings()
+    prerouter: PrerouterSettings | None = None
+    timings: TimingSettings | None = None
 
     @property
     def unjudged_index(self) -> int:

@@ -66,8 +66,10 @@ def evidence_fields(evidence: Evidence | None) -> dict[str, Any] | None:
 
 
 def _outcome(route: Route, name: str, unjudged: str | None) -> dict[str, str | None]:
-    verdict = route.verdict
+    verdict, prior = route.verdict, route.prior
+    told = {} if prior is None or not prior.reason else {"prerouter": f"{prior.decision}: {prior.reason}"}
     return {
+        **told,
         "route": name,
         "tier": route.tier_name,
         "decision": None if verdict is None else str(verdict.decision),

@@ -17,6 +17,7 @@ from streamroute.core.policy import Policy, Threshold
 from streamroute.core.types import Decision, Evidence, Release
 from streamroute.errors import BadRequestError, ConfigError, RouteError
 from streamroute.routing._driver import Driver
+from streamroute.routing.prerouter import PreRouter, Step
 from streamroute.routing.stream import Observer, Reply, Route, StreamEvent
 from streamroute.routing.tiers import Price, ProbePlan, Tier
 from streamroute.uncertainty.base import Scorer
@@ -80,7 +81,8 @@ class Router:
     verdicts; `release` says what a reader may see before the verdict; `decision_deadline` is in seconds from the start
     of a judged tier, and `on_timeout` the verdict when it passes. `on_uncertain` is the verdict when the judge fails or
     every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route. A `pacer`
-    gives each request its policy instead of `policy`.
+    gives each request its policy instead of `policy`. `prerouter` may start a request that is to be judged from the
+    first tier on at the second, or leave it unjudged.
 
     Raises `ConfigError` when a tier is to be judged and there is no scorer.
     """
@@ -97,11 +99,13 @@ class Router:
         on_timeout: Decision = Decision.ACCEPT,
         on_uncertain: Decision = Decision.ACCEPT,
         hedge_after: float | None = None,
+        prerouter: PreRouter | None = None,
         high_water: int = 64,
     ) -> None:
         self.tiers = tuple(tiers)
         self._scorer = scorer
         self._pacer = pacer
+        self.prerouter = prerouter
         self._high_water = high_water
         self._plan = Plan(
             tiers=tuple(tier.probes.schedule() if tier.probes else None for tier in self.tiers),
@@ -153,7 +157,14 @@ class Router:
         """
         if not messages:
             raise BadRequestError("messages must not be empty", param="messages")
+        prior = None
+        if self.prerouter is not None and judge and start_tier == 0 and len(self.tiers) > 1:
+            prior = self.prerouter.route(messages, params or {})
+            start_tier = int(prior.decision is Step.SKIP_CHEAP)
+            judge = prior.decision is not Step.SKIP_PROBES
         plan = self._plan_of(release, start_tier, judge, messages, params)
+        if prior is not None and prior.decision is not Step.JUDGE:
+            plan = dataclasses.replace(plan, unjudged=f"prerouter: {prior.reason}")
         driver = Driver(
             self.tiers,
             plan,
@@ -163,6 +174,7 @@ class Router:
             observer=observer,
             high_water=self._high_water,
         )
+        driver.route.prior = prior
         raised: BaseException | None = None
         try:
             async with anyio.create_task_group() as group:

@@ -7,7 +7,6 @@ import pytest
 from streamroute.config.check import Severity, check
 from streamroute.config.load import loads
 from streamroute.config.policies import policy_of
-from streamroute.config.settings import RouteSettings
 from streamroute.core.policy import Policy, Threshold
 from streamroute.errors import ConfigError
 from streamroute.uncertainty.stopping import ESC, AdaptiveConsistency, Costs, Sprt, StoppingTable
@@ -23,8 +22,9 @@ def config(more: str) -> str:
     return f'{TIERS}[[route]]\nname = "auto"\ntiers = ["cheap", "large"]\nthreshold = 0.25\n{more}'
 
 
-def route(more: str) -> RouteSettings:
-    return loads(config(more)).route("auto")
+def made(more: str) -> Policy:
+    settings = loads(config(more))
+    return policy_of(settings, settings.route("auto"))
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def route(more: str) -> RouteSettings:
     ],
 )
 def test_a_named_policy_gets_the_threshold_and_its_parameters(more: str, policy: Policy) -> None:
-    assert policy_of(route(more)) == policy
+    assert made(more) == policy
 
 
 def test_a_stopping_table_escalates_above_the_threshold_or_where_it_pays() -> None:
-    table = policy_of(route('policy = "stopping-table"\nprobes = { count = 3 }'))
+    table = made('policy = "stopping-table"\nprobes = { count = 3 }')
     assert isinstance(table, StoppingTable)
     assert (table.most, table.limit, table.costs.probe) == (3, chance_of_score(0.25), 0.005)
-    priced = policy_of(route('policy = "stopping-table"\nstopping = { escalation_price = 0.1, probe_price = 0.001 }'))
+    priced = made('policy = "stopping-table"\nstopping = { escalation_price = 0.1, probe_price = 0.001 }')
     assert isinstance(priced, StoppingTable)
     assert priced.costs == Costs(probe=0.001, escalation=0.1)
     assert priced.limit == priced.costs.limit
@@ -65,7 +65,7 @@ def test_a_stopping_table_escalates_above_the_threshold_or_where_it_pays() -> No
 )
 async def test_parameters_that_make_no_policy_are_named_by_check(more: str) -> None:
     with pytest.raises(ConfigError, match="route auto: policy"):
-        policy_of(route(more))
+        made(more)
     errors = [found for found in await check(loads(config(more))) if found.severity is Severity.ERROR]
     assert [found.subject for found in errors] == ["route auto"]
 
