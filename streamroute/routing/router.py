@@ -10,7 +10,8 @@ from typing import Any, Self
 
 import anyio
 
-from streamroute.core.plan import Plan
+from streamroute.core.hedge import HedgeRule
+from streamroute.core.plan import AutoRelease, Plan
 from streamroute.core.policy import Policy, Threshold
 from streamroute.core.types import Decision, Release
 from streamroute.errors import BadRequestError, ConfigError, RouteError
@@ -65,7 +66,9 @@ class Router:
     An async context manager: leaving it closes the upstreams it was given. `policy` turns the evidence of `scorer` into
     verdicts; `release` says what a reader may see before the verdict; `decision_deadline` is in seconds from the start
     of a judged tier, and `on_timeout` the verdict when it passes. `on_uncertain` is the verdict when the judge fails or
-    every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route.
+    every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route,
+    `hedge` when it is worth it. `auto` says how `Release.AUTO` chooses. With `insurance` a smaller answer that loses is
+    cancelled only when the larger one speaks.
 
     Raises `ConfigError` when a tier is to be judged and there is no scorer.
     """
@@ -81,6 +84,9 @@ class Router:
         on_timeout: Decision = Decision.ACCEPT,
         on_uncertain: Decision = Decision.ACCEPT,
         hedge_after: float | None = None,
+        hedge: HedgeRule | None = None,
+        auto: AutoRelease | None = None,
+        insurance: bool = False,
         high_water: int = 64,
     ) -> None:
         self.tiers = tuple(tiers)
@@ -94,6 +100,10 @@ class Router:
             on_timeout=on_timeout,
             on_uncertain=on_uncertain,
             hedge_after=hedge_after,
+            hedge=hedge,
+            auto=auto or AutoRelease(),
+            insurance=insurance,
+            prefill=frozenset(index for index, tier in enumerate(self.tiers) if tier.prefill),
         )
         judged = [tier.label for tier in self.tiers[:-1] if tier.probes]
         if judged and scorer is None:
@@ -125,18 +135,20 @@ class Router:
         *,
         params: Mapping[str, Any] | None = None,
         release: Release | None = None,
+        on_escalation: Release | None = None,
         start_tier: int = 0,
         judge: bool = True,
         observer: Observer | None = None,
     ) -> AsyncGenerator[RoutedStream]:
         """Route one chat. The context owns every upstream request of it: leaving it, for any reason, ends them all.
 
-        `params` are further OpenAI request fields. With `judge=False` the answer of `start_tier` is taken as it comes.
-        Raises `BadRequestError` for an empty conversation; failures of the route come out of the iteration.
+        `params` are further OpenAI request fields. `on_escalation` is what `Release.AUTO` may do to a shown answer.
+        With `judge=False` the answer of `start_tier` is taken as it comes. Raises `BadRequestError` for an empty
+        conversation; failures of the route come out of the iteration.
         """
         if not messages:
             raise BadRequestError("messages must not be empty", param="messages")
-        plan = self._plan_of(release, start_tier, judge)
+        plan = self._plan_of(release, on_escalation, start_tier, judge)
         driver = Driver(
             self.tiers,
             plan,
@@ -187,9 +199,12 @@ class Router:
                 pass
         return Reply(events.route.answer, events.route)
 
-    def _plan_of(self, release: Release | None, start_tier: int, judge: bool) -> Plan:
+    def _plan_of(self, release: Release | None, on_escalation: Release | None, start_tier: int, judge: bool) -> Plan:
         if not 0 <= start_tier < len(self.tiers):
             raise BadRequestError(f"there is no tier {start_tier}", param="tier")
+        auto = self._plan.auto
+        if on_escalation is not None:
+            auto = dataclasses.replace(auto, on_escalation=on_escalation)
         return dataclasses.replace(
-            self._plan, release=release or self._plan.release, start_tier=start_tier, judge=judge
+            self._plan, release=release or self._plan.release, auto=auto, start_tier=start_tier, judge=judge
         )

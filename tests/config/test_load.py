@@ -52,7 +52,7 @@ def test_every_commented_setting_of_the_example_is_a_real_one() -> None:
     lines = []
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
         bare = line.removeprefix("# ").removeprefix("# ")
-        lines.append(bare if line.startswith("# ") and (" = " in bare or bare.startswith("[[")) else line)
+        lines.append(bare if line.startswith("# ") and (" = " in bare or bare.startswith("[")) else line)
     text = "\n".join(lines).replace('model = "smollm2-135m-instruct"\n', "")
     settings = loads(text)
     assert isinstance(settings.upstream("tiny"), LocalSettings)

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamroute.core.types import Release
 from streamroute.routing.router import ProbePlan, Router, Tier
-from streamroute.routing.stream import Appended, Committed, Retracted, StreamEvent, TextDelta
+from streamroute.routing.stream import Appended, Committed, Continued, Retracted, StreamEvent, TextDelta
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream
 
 ASK = [{"role": "user", "content": "What is the capital of Australia?"}]
@@ -43,6 +43,8 @@ def told(events: Sequence[StreamEvent]) -> list[str]:
                 words.append("[retracted]")
             case Appended():
                 words.append("[appended]")
+            case Continued():
+                words.append(f"[continued at {event.at}]")
             case Committed():
                 words.append(f"[{event.name}]")
     return words
