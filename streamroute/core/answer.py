@@ -43,7 +43,7 @@ class Answer:
         self.deltas.append(delta)
         if delta.logprobs:
             self._weigh(delta.logprobs)
-        if not delta.has_content:
+        if not (delta.text or delta.has_content):
             return False
         if delta.index or delta.tool_calls or delta.refusal:
             self.only_text = False

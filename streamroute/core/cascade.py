@@ -50,6 +50,7 @@ class Cascade:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.phase = Phase.IDLE
+        self.over = False
         self.verdict: Verdict | None = None
         self.tier = plan.start_tier
         self._answers: dict[int, Answer] = {}
@@ -60,10 +61,6 @@ class Cascade:
         self._announced = False
         self._showing = plan.release not in (Release.HOLD, Release.AUTO)  # before the verdict
         self._screen = Screen(plan, self._answers)
-
-    @property
-    def over(self) -> bool:
-        return self.phase in OVER
 
     @property
     def judged_tier(self) -> int | None:
@@ -90,10 +87,12 @@ class Cascade:
         Events of legs that are no longer running are ignored: they were under way when the leg was cancelled. Raises
         `LocalProtocolError` for an event before `RouteStarted` or for a second one.
         """
-        phase = self.phase
-        if (phase is Phase.IDLE) is not isinstance(event, RouteStarted) and not isinstance(event, ReaderLeft):
-            raise LocalProtocolError(f"{type(event).__name__} in phase {phase}")
-        if phase in OVER:
+        if self.phase is Phase.IDLE:
+            if not isinstance(event, RouteStarted | ReaderLeft):
+                raise LocalProtocolError(f"{type(event).__name__} in phase {self.phase}")
+        elif isinstance(event, RouteStarted):
+            raise LocalProtocolError(f"{type(event).__name__} in phase {self.phase}")
+        if self.over:
             return ()
         out: list[Action] = []
         match event:
@@ -152,7 +151,8 @@ class Cascade:
         if judgement is None:
             self._flush(now, out)
             return
-        self._choose_release(judgement, answer, now)
+        if self.plan.release is Release.AUTO:
+            self._choose_release(judgement, answer, now)
         self._flush(now, out)
         if not SENTENCE_ENDS.isdisjoint(delta.text):
             judgement.stale = True
@@ -232,7 +232,8 @@ class Cascade:
             schedule=schedule,
             waiting=[Leg(self.tier, probe) for probe in range(schedule.count)],
         )
-        self._choose_release(self._judgement, self._answers[self.tier], now)
+        if self.plan.release is Release.AUTO:
+            self._choose_release(self._judgement, self._answers[self.tier], now)
         self._flush(now, out)
         self._consider(now, out)
 
@@ -300,7 +301,7 @@ class Cascade:
 
     def _choose_release(self, judgement: Judgement, answer: Answer, now: float) -> None:
         """Hold or show: open until something is shown, for what is shown stays."""
-        if self.plan.release is Release.AUTO and answer.shown_at is None:
+        if answer.shown_at is None:
             waited = 0.0 if answer.said_at is None else now - answer.said_at
             score = None if judgement.evidence is None else judgement.evidence.score
             self._showing = not self.plan.auto.holds(score, waited)
@@ -401,6 +402,7 @@ class Cascade:
 
     def _move(self, cause: Cause) -> None:
         self.phase = TABLE[self.phase, cause]
+        self.over = self.phase in OVER
 
     def _next_tier(self) -> int | None:
         """The smallest larger tier that has not failed."""
@@ -452,7 +454,7 @@ class Cascade:
         """Emit what the reader may see of the current tier and has not seen. Nothing before its first content: a role
         chunk or an empty delta is never a first token."""
         committed = self.phase is Phase.COMMITTED
-        if not (committed or self._showing):
+        if not committed and not self._showing:
             return
         tier, screen = self.tier, self._screen
         if not self._answers[tier].has_content:

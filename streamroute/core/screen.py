@@ -54,7 +54,8 @@ class Screen:
 
     def show(self, tier: int, now: float, out: list[Action]) -> None:
         """Emit what the reader has not seen of the visible tier."""
-        out += [Emit(tier, delta) for delta in self.answers[tier].show(now)]
+        for delta in self.answers[tier].show(now):
+            out.append(Emit(tier, delta))  # noqa: PERF401  (mostly one)
 
     def _clear(self, *, keep: int | None = None) -> None:
         for tier, answer in self.answers.items():

@@ -45,8 +45,8 @@ def test_it_waits_for_the_answer_unless_nothing_more_will_come() -> None:
 
 def test_the_bar_rises_with_reading() -> None:
     policy = Gain()
-    unseen, new, read = ({}, {"shown": 0.0}, {"shown": 4.0, "shown_characters": 400})
-    bars = [policy.bar(final(0.5, **seen)) for seen in (unseen, new, read)]
+    read = {"shown": 4.0, "shown_characters": 400}
+    bars = [policy.bar(final(0.5)), policy.bar(final(0.5, shown=0.0)), policy.bar(final(0.5, **read))]
     assert bars == pytest.approx([0.059, 0.079, 0.099])  # .05 + .01 * (.9 s, + 2 s, + .5 * 4 s)
 
 

@@ -166,6 +166,12 @@ def test_an_empty_larger_answer_ends_the_insured_one() -> None:
     assert kinds == [Commit, CancelLeg, Finish]
 
 
+def test_an_insured_answer_may_end_while_the_larger_one_is_awaited() -> None:
+    world = escalated()
+    assert world.feed(AnswerFinished(CHEAP), 0.0) == ()
+    assert [type(action) for action in world.feed(LegFailed(LARGE, BROKEN), 0.0)] == [Commit, Emit, Finish]
+
+
 def test_a_hedge_that_has_spoken_needs_no_insurance() -> None:
     world = World.begin(plan(insurance=True, hedge_after=0.1))
     world.feed(TimerFired(), 0.1)

@@ -29,7 +29,7 @@ def router(*upstreams: ScriptedUpstream, probes: ProbePlan | None = None, **sett
     tiers = [Tier(upstream=upstream, probes=probes or ProbePlan(count=3)) for upstream in judged]
     settings.setdefault("scorer", ScriptedScorer())
     settings.setdefault("release", Release.RETRACT)
-    return Router([*tiers, Tier(upstream=last)], **settings)
+    return Router([*tiers, Tier(upstream=last, prefill=True)], **settings)
 
 
 def told(events: Sequence[StreamEvent]) -> list[str]:
