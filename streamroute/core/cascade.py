@@ -59,6 +59,7 @@ class Cascade:
         self._hedge_at: float | None = None
         self._hedged_at: float | None = None
         self._announced = False
+        self._auto = plan.release is Release.AUTO
         self._showing = plan.release not in (Release.HOLD, Release.AUTO)  # before the verdict
         self._screen = Screen(plan, self._answers)
 
@@ -151,9 +152,10 @@ class Cascade:
         if judgement is None:
             self._flush(now, out)
             return
-        if self.plan.release is Release.AUTO:
+        if self._auto:
             self._choose_release(judgement, answer, now)
-        self._flush(now, out)
+        if self._showing:
+            self._flush(now, out)
         if not SENTENCE_ENDS.isdisjoint(delta.text):
             judgement.stale = True
         elif not first:
@@ -232,7 +234,7 @@ class Cascade:
             schedule=schedule,
             waiting=[Leg(self.tier, probe) for probe in range(schedule.count)],
         )
-        if self.plan.release is Release.AUTO:
+        if self._auto:
             self._choose_release(self._judgement, self._answers[self.tier], now)
         self._flush(now, out)
         self._consider(now, out)
@@ -251,7 +253,7 @@ class Cascade:
         if verdict.decided:
             self._decide(verdict, now, out)
             return
-        if self.plan.release is Release.AUTO:
+        if self._auto:
             self._choose_release(judgement, answer, now)
             self._flush(now, out)
         hedge = self.plan.hedge
