@@ -6,7 +6,7 @@ from streamroute.core.types import Decision, Delta, Evidence, Release, Sample, V
 from streamroute.errors import RouteError, StreamrouteError, UpstreamError
 from streamroute.nli.judge import bundled_judge
 from streamroute.routing.router import RoutedStream, Router
-from streamroute.routing.stream import Appended, Committed, Reply, Retracted, Route, TextDelta
+from streamroute.routing.stream import Appended, Committed, Continued, Reply, Retracted, Route, TextDelta
 from streamroute.routing.tiers import Price, ProbePlan, Tier
 from streamroute.uncertainty.judge import SemanticEntropy
 from streamroute.upstreams.local import LocalUpstream
@@ -18,6 +18,7 @@ __all__ = (
     "Always",
     "Appended",
     "Committed",
+    "Continued",
     "Decision",
     "Delta",
     "Evidence",

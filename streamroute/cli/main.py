@@ -164,7 +164,11 @@ class _Version(argparse.Action):
 
 
 def _route_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--release", choices=("hold", "retract", "append"), help="what may be seen before the verdict")
+    parser.add_argument(
+        "--release",
+        choices=("hold", "retract", "append", "continue", "auto"),
+        help="what may be seen before the verdict",
+    )
     parser.add_argument("--probes", type=_count, metavar="N", help="samples that the small model is judged by")
     parser.add_argument("--threshold", type=_probability, metavar="X", help="escalate above this uncertainty (0 to 1)")
     parser.add_argument(

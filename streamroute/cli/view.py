@@ -11,6 +11,7 @@ from streamroute.core.actions import (
     Append,
     CancelLeg,
     Commit,
+    Continue,
     Emit,
     Fail,
     Finish,
@@ -194,6 +195,8 @@ class RouteView:
                 return self._marked(tier, AnswerState.RETRACTED, reason)
             case Append(tier, _, reason):
                 return self._marked(tier, AnswerState.SUPERSEDED, reason)
+            case Continue(tier, _, _, reason):
+                return self._marked(tier, AnswerState.KEPT, reason)
             case Commit(tier, verdict):
                 return replace(self, committed=tier, verdict=verdict)._marked(tier, AnswerState.KEPT, "")
             case Finish():
@@ -254,7 +257,7 @@ def _decides(action: Action, event: Event) -> bool:
     match action:
         case StartAnswer(leg):
             return leg.tier > 0 and not isinstance(event, TimerFired | RouteStarted)
-        case CancelLeg() | Retract() | Append() | Commit():
+        case CancelLeg() | Retract() | Append() | Continue() | Commit():
             return True
         case _:
             return False

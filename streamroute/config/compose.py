@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from msgspec import to_builtins
+
 from streamroute.calibration.artefact import Artefact
 from streamroute.calibration.pacing import Pace
 from streamroute.config.agreement import agreement
 from streamroute.config.binding import asked_with, calibration_of, most_probes
 from streamroute.config.pace import pace_of
 from streamroute.config.settings import LocalSettings, PrerouterSettings, RouteSettings, Settings, UpstreamSettings
-from streamroute.core.types import Decision, Delta
+from streamroute.core.hedge import HedgeRule
+from streamroute.core.plan import AutoRelease
+from streamroute.core.types import Decision, Delta, Release
 from streamroute.errors import ConfigError
 from streamroute.routing.prerouter import RULES, PreRouter, Step
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
@@ -163,6 +167,9 @@ def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None, pace
         on_timeout=Decision(route.on_timeout),
         on_uncertain=Decision(route.on_uncertain),
         hedge_after=_finite(route.hedge_after),
+        hedge=None if route.hedge is None else HedgeRule(**to_builtins(route.hedge)),
+        auto=AutoRelease(**{**to_builtins(route.auto), "on_escalation": Release(route.auto.on_escalation)}),
+        insurance=route.insurance,
     )
 
 
@@ -185,9 +192,18 @@ def _tier(settings: UpstreamSettings, upstream: Upstream, route: RouteSettings, 
             count=route.probes.count,
             wave=route.probes.wave,
             after=route.probes.after,
+            skip_confident=route.probes.skip_confident,
             max_tokens=route.probes.max_tokens,
             temperature=route.probes.temperature,
             params=route.probes.params,
         )
     price = Price(prompt=settings.price.prompt, completion=settings.price.completion)
-    return Tier(upstream=upstream, name=settings.name, probes=probes, params=params, system=system, price=price)
+    return Tier(
+        upstream=upstream,
+        name=settings.name,
+        probes=probes,
+        params=params,
+        system=system,
+        price=price,
+        prefill=settings.prefill,
+    )

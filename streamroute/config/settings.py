@@ -9,6 +9,8 @@ from msgspec import Meta, Struct, field
 from streamroute.core.types import Release
 
 __all__ = (
+    "AutoSettings",
+    "HedgeSettings",
     "LocalSettings",
     "OpenAISettings",
     "PrerouterSettings",
@@ -63,13 +65,14 @@ class _Tier(_Table, frozen=True, kw_only=True):
     """What holds for every kind of model.
 
     `params` are defaults for the body of each request (the client's own win), `system` is put before requests that
-    bring no system message.
+    bring no system message. `prefill` says that the model goes on from a last message of the assistant's.
     """
 
     name: Name
     params: dict[str, Any] = {}
     system: str | None = None
     price: PriceSettings = PriceSettings()
+    prefill: bool = False
 
 
 class TimeoutSettings(_Table, frozen=True, kw_only=True):
@@ -112,6 +115,7 @@ class ProbeSettings(_Table, frozen=True, kw_only=True):
     count: Annotated[int, Meta(ge=0, le=64)] = 5
     wave: Count | None = None
     after: Literal["start", "first_token"] = "start"
+    skip_confident: Annotated[float, Meta(gt=0, le=1)] | None = None
     max_tokens: Count = 96
     temperature: Annotated[float, Meta(ge=0, le=2)] = 1.0
     params: dict[str, Any] = {}
@@ -187,6 +191,25 @@ class TimingSettings(_Table, frozen=True, kw_only=True):
     escalated: Probability = 0.25
 
 
+class AutoSettings(_Table, frozen=True, kw_only=True):
+    """When `release = "auto"` holds an answer, and what becomes of a shown one on escalation. Times in seconds."""
+
+    annoyance: Annotated[float, Meta(ge=0)] = 2.0
+    decision_gap: Annotated[float, Meta(ge=0)] = 0.8
+    prior: Probability = 0.25
+    on_escalation: Literal["retract", "append", "continue"] = "retract"
+
+
+class HedgeSettings(_Table, frozen=True, kw_only=True):
+    """When the next tier is worth starting early. Money in any one currency, times in seconds."""
+
+    waste: Money
+    second: Money
+    large_first: Seconds
+    decision: Seconds
+    prior: Probability = 0.25
+
+
 Policy = Literal["threshold", "stopping-table", "adaptive-consistency", "esc", "sprt", "cascade-routing"]
 
 
@@ -217,7 +240,10 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     on_timeout: Literal["accept", "escalate"] = "accept"
     on_uncertain: Literal["accept", "escalate"] = "accept"
     hedge_after: Annotated[float, Meta(ge=0)] = float("inf")
+    insurance: bool = False
     unjudged_tier: Name | None = None
+    auto: AutoSettings = AutoSettings()
+    hedge: HedgeSettings | None = None
     probes: ProbeSettings = ProbeSettings()
     quality: QualitySettings = QualitySettings()
     prerouter: PrerouterSettings | None = None

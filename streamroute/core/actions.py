@@ -9,7 +9,10 @@ from streamroute.core.types import Confidence, Delta, Leg, Sample, Verdict
 
 @dataclass(frozen=True, slots=True)
 class StartAnswer:
+    """`prefix` is text on the reader's screen that the answer is to go on from."""
+
     leg: Leg
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class Retract:
-    """All that was shown of `tier` since the start or the last retraction is withdrawn."""
+    """All that was shown since the start or the last retraction, last of `tier`, is withdrawn."""
 
     tier: int
     reason: str
@@ -62,6 +65,17 @@ class Append:
 
     tier: int
     to: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """What was shown of `tier` stays, and what follows is tier `to`'s continuation of it: the seam is after the first
+    `at` characters of the answer."""
+
+    tier: int
+    to: int
+    at: int
     reason: str
 
 
@@ -88,5 +102,5 @@ class Fail:
     shown: bool
 
 
-ReaderAction = Emit | Retract | Append | Commit | Finish | Fail
+ReaderAction = Emit | Retract | Append | Continue | Commit | Finish | Fail
 Action = StartAnswer | StartProbes | CancelLeg | Score | ReaderAction

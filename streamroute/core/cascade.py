@@ -7,7 +7,7 @@ function call that can be enumerated, recorded and replayed.
 
 Promises, for every sequence of events:
 
-- what is emitted is a prefix of exactly one leg, unless a `Retract` or an `Append` says otherwise;
+- what is emitted is a prefix of exactly one leg, unless a `Retract`, an `Append` or a `Continue` says otherwise;
 - after `Finish`, `Fail` or `ReaderLeft` nothing runs;
 - while the route lives, something runs or a deadline exists: it is never stuck;
 - a leg is started at most once and cancelled at most once, and never cancelled after its end;
@@ -16,23 +16,11 @@ Promises, for every sequence of events:
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass, field
+import math
 from typing import assert_never
 
-from streamroute.core.actions import (
-    Action,
-    Append,
-    CancelLeg,
-    Commit,
-    Emit,
-    Fail,
-    Finish,
-    Retract,
-    Score,
-    StartAnswer,
-    StartProbes,
-)
+from streamroute.core.actions import Action, CancelLeg, Commit, Fail, Finish, Score, StartAnswer, StartProbes
+from streamroute.core.answer import Answer, Status
 from streamroute.core.events import (
     AnswerFinished,
     DeltaReceived,
@@ -45,69 +33,15 @@ from streamroute.core.events import (
     ScorerFailed,
     TimerFired,
 )
+from streamroute.core.judgement import Judgement
 from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.policy import Snapshot
+from streamroute.core.screen import Screen
 from streamroute.core.states import OVER, TABLE, Cause, Phase
-from streamroute.core.types import Confidence, Decision, Delta, Evidence, Leg, Release, Sample, Verdict
+from streamroute.core.types import Decision, Delta, Leg, Release, Sample, Verdict
 from streamroute.errors import LocalProtocolError
 
 SENTENCE_ENDS = frozenset(".!?\n")
-
-
-class _Status(enum.Enum):
-    RUNNING = enum.auto()
-    FINISHED = enum.auto()
-    FAILED = enum.auto()
-    CANCELLED = enum.auto()
-
-
-@dataclass(slots=True)
-class _Answer:
-    """One tier's answer. `deltas` are kept until they are out for good: they may have to be shown, or shown again."""
-
-    status: _Status = _Status.RUNNING
-    deltas: list[Delta] = field(default_factory=list)
-    emitted: int = 0
-    has_content: bool = False
-    finish_reason: str = ""
-
-    @property
-    def text(self) -> str:
-        return "".join(delta.text for delta in self.deltas)
-
-    @property
-    def confidence(self) -> Confidence | None:
-        tokens = [token for delta in self.deltas for token in delta.logprobs]
-        first = next((token for token in tokens if token.token.strip()), None)
-        if first is None:
-            return None
-        values = [token.logprob for token in tokens]
-        return Confidence(first, sum(values) / len(values), min(values), len(values))
-
-
-@dataclass(slots=True)
-class _Judgement:
-    """The evidence-gathering on one tier."""
-
-    since: float
-    decide_by: float | None
-    schedule: ProbeSchedule
-    waiting: list[Leg]
-    running: set[Leg] = field(default_factory=set)
-    samples: list[Sample] = field(default_factory=list)
-    scoring: bool = False
-    stale: bool = False  # something happened that the evidence does not cover
-    broken: bool = False  # the scorer failed
-    evidence: Evidence | None = None
-
-    @property
-    def expected(self) -> int:
-        return len(self.samples) + len(self.running) + len(self.waiting)
-
-    @property
-    def quiet(self) -> bool:
-        """No more evidence is on its way."""
-        return not (self.running or self.waiting or self.scoring or self.stale)
 
 
 class Cascade:
@@ -116,18 +50,18 @@ class Cascade:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.phase = Phase.IDLE
+        self.over = False
         self.verdict: Verdict | None = None
         self.tier = plan.start_tier
-        self._answers: dict[int, _Answer] = {}
+        self._answers: dict[int, Answer] = {}
         self._errors: list[tuple[Leg, Exception]] = []
-        self._judgement: _Judgement | None = None
+        self._judgement: Judgement | None = None
         self._hedge_at: float | None = None
+        self._hedged_at: float | None = None
         self._announced = False
-        self._superseded: tuple[int, str] | None = None  # appended mode: the tier to mark once a larger one speaks
-
-    @property
-    def over(self) -> bool:
-        return self.phase in OVER
+        self._auto = plan.release is Release.AUTO
+        self._showing = plan.release not in (Release.HOLD, Release.AUTO)  # before the verdict
+        self._screen = Screen(plan, self._answers)
 
     @property
     def judged_tier(self) -> int | None:
@@ -136,15 +70,17 @@ class Cascade:
 
     def running(self) -> frozenset[Leg]:
         """Every leg that has been started and has neither ended nor been cancelled."""
-        answers = {Leg(tier) for tier, answer in self._answers.items() if answer.status is _Status.RUNNING}
+        answers = {Leg(tier) for tier, answer in self._answers.items() if answer.status is Status.RUNNING}
         return frozenset(answers | (self._judgement.running if self._judgement else set()))
 
     def next_deadline(self) -> float | None:
         """When to feed `TimerFired`, on the clock of `now`; None while there is nothing to wait for."""
         if self._judgement is None:
             return None
-        times = (self._judgement.decide_by, self._hedge_at)
-        return min((time for time in times if time is not None), default=None)
+        decide_by, hedge_at = self._judgement.decide_by, self._hedge_at
+        if decide_by is None or hedge_at is None:
+            return hedge_at if decide_by is None else decide_by
+        return min(decide_by, hedge_at)
 
     def receive(self, event: Event, *, now: float) -> tuple[Action, ...]:
         """Take one event at time `now` (seconds, any origin, never decreasing) and return what to do, in order.
@@ -152,16 +88,19 @@ class Cascade:
         Events of legs that are no longer running are ignored: they were under way when the leg was cancelled. Raises
         `LocalProtocolError` for an event before `RouteStarted` or for a second one.
         """
-        out: list[Action] = []
-        if (self.phase is Phase.IDLE) is not isinstance(event, RouteStarted) and not isinstance(event, ReaderLeft):
+        if self.phase is Phase.IDLE:
+            if not isinstance(event, RouteStarted | ReaderLeft):
+                raise LocalProtocolError(f"{type(event).__name__} in phase {self.phase}")
+        elif isinstance(event, RouteStarted):
             raise LocalProtocolError(f"{type(event).__name__} in phase {self.phase}")
         if self.over:
             return ()
+        out: list[Action] = []
         match event:
+            case DeltaReceived():  # first: most events are
+                self._on_delta(event.leg, event.delta, now, out)
             case RouteStarted():
                 self._begin(now, out)
-            case DeltaReceived(leg, delta):
-                self._on_delta(leg, delta, now, out)
             case AnswerFinished(leg, finish_reason):
                 self._on_answer_finished(leg, finish_reason, now, out)
             case ProbeFinished(leg, sample):
@@ -202,29 +141,37 @@ class Cascade:
 
     def _on_delta(self, leg: Leg, delta: Delta, now: float, out: list[Action]) -> None:
         answer = self._answers.get(leg.tier)
-        if leg.probe is not None or answer is None or answer.status is not _Status.RUNNING:
+        if leg.probe is not None or answer is None or answer.status is not Status.RUNNING:
             return
-        first = delta.has_content and not answer.has_content
-        answer.deltas.append(delta)
-        answer.has_content |= delta.has_content
-        self._flush(out)
-        if self._judgement is not None and leg.tier == self.tier:
-            if not SENTENCE_ENDS.isdisjoint(delta.text):
-                self._judgement.stale = True
-            elif not first:
-                return
-            self._consider(now, out)
+        first = answer.add(delta, now)
+        if leg.tier != self.tier:
+            return
+        if first and self.plan.insurance:
+            self._end_insurance(out)
+        judgement = self._judgement
+        if judgement is None:
+            self._flush(now, out)
+            return
+        if self._auto:
+            self._choose_release(judgement, answer, now)
+        if self._showing:
+            self._flush(now, out)
+        if not SENTENCE_ENDS.isdisjoint(delta.text):
+            judgement.stale = True
+        elif not first:
+            return
+        self._consider(now, out)
 
     def _on_answer_finished(self, leg: Leg, finish_reason: str, now: float, out: list[Action]) -> None:
         answer = self._answers.get(leg.tier)
-        if leg.probe is not None or answer is None or answer.status is not _Status.RUNNING:
+        if leg.probe is not None or answer is None or answer.status is not Status.RUNNING:
             return
-        answer.status = _Status.FINISHED
+        answer.status = Status.FINISHED
         answer.finish_reason = finish_reason
         if leg.tier != self.tier:
             return
         if self.phase is Phase.COMMITTED:
-            self._finish(out)
+            self._finish(now, out)
         elif not answer.has_content:
             self._escalate(Verdict(Decision.ESCALATE, "answer_empty"), now, out)
         else:
@@ -250,36 +197,46 @@ class Cascade:
             self._judgement.stale = True  # fewer samples to come: the bounds have moved
             self._consider(now, out)
             return
-        self._answers[leg.tier].status = _Status.FAILED
+        self._answers[leg.tier].status = Status.FAILED
+        if leg.tier < self.tier:
+            return  # it was only kept in case a larger one fails
         if leg.tier == self.tier and self.phase is Phase.COMMITTED:
-            self._recover(out)
+            self._recover(now, out)
         elif leg.tier == self.tier:
             self._escalate(Verdict(Decision.ESCALATE, "answer_failed"), now, out)
         elif self._next_tier() is None:  # the hedge was the last hope for anything better
-            self._accept("escalation_failed", out)
+            self._accept("escalation_failed", now, out)
         else:
             self._move(Cause.HEDGE_LOST)
 
     def _on_timer(self, now: float, out: list[Action]) -> None:
-        if self._judgement is None:
+        judgement = self._judgement
+        if judgement is None:
             return
         if self._hedge_at is not None and now >= self._hedge_at:
-            self._hedge_at = None
-            self._move(Cause.HEDGE_STARTED)
-            self._start_answer(self._better_tier(), out)
-        if self._judgement.decide_by is not None and now >= self._judgement.decide_by:
-            self._decide(Verdict(self.plan.on_timeout, "deadline"), now, out)
+            self._start_hedge(now, out)
+        if judgement.decide_by is None or now < judgement.decide_by:
+            return
+        verdict = Verdict(self.plan.on_timeout, "deadline")
+        if judgement.evidence is not None:
+            partial = self.plan.policy(self._snapshot(judgement, self._answers[self.tier], now, last=True))
+            if partial.decided:
+                verdict = Verdict(partial.decision, "deadline_partial", partial.to, partial.append)
+        self._decide(verdict, now, out)
 
     # -- weighing the evidence ----------------------------------------------------------------------------------------
 
     def _judge(self, schedule: ProbeSchedule, now: float, out: list[Action]) -> None:
         deadline = self.plan.decision_deadline
-        self._judgement = _Judgement(
+        self._judgement = Judgement(
             since=now,
             decide_by=None if deadline is None else now + deadline,
             schedule=schedule,
             waiting=[Leg(self.tier, probe) for probe in range(schedule.count)],
         )
+        if self._auto:
+            self._choose_release(self._judgement, self._answers[self.tier], now)
+        self._flush(now, out)
         self._consider(now, out)
 
     def _consider(self, now: float, out: list[Action]) -> None:
@@ -291,56 +248,83 @@ class Cascade:
             return
         if not judgement.samples:
             judgement.stale = False
-        verdict = self.plan.policy(self._snapshot(judgement, answer, now))
+        snapshot = self._snapshot(judgement, answer, now)
+        verdict = self.plan.policy(snapshot)
         if verdict.decided:
             self._decide(verdict, now, out)
             return
+        if self._auto:
+            self._choose_release(judgement, answer, now)
+            self._flush(now, out)
+        hedge = self.plan.hedge
+        if hedge is not None and self.phase is Phase.JUDGING and judgement.has_news(answer) and hedge(snapshot):
+            self._start_hedge(now, out)
         if judgement.stale and not judgement.scoring:
             judgement.stale = False
             judgement.scoring = True
-            finished = answer.status is _Status.FINISHED
+            finished = answer.status is Status.FINISHED
             samples = tuple(judgement.samples)
             out.append(Score(self.tier, answer.text, finished, samples, judgement.expected, answer.confidence))
         elif judgement.waiting and not judgement.running and not judgement.scoring:
-            self._launch(judgement, answer, out)
-        elif judgement.quiet and (judgement.evidence is None or answer.status is _Status.FINISHED):
+            self._launch(judgement, answer, now, out)
+        elif judgement.quiet and (judgement.evidence is None or answer.status is Status.FINISHED):
             reason = "no_evidence" if judgement.evidence is None else "policy_undecided"
             self._decide(Verdict(self.plan.on_uncertain, reason), now, out)
 
-    def _snapshot(self, judgement: _Judgement, answer: _Answer, now: float) -> Snapshot:
-        covered = judgement.evidence.samples if judgement.evidence else 0
-        finished = answer.status is _Status.FINISHED
+    def _snapshot(self, judgement: Judgement, answer: Answer, now: float, *, last: bool = False) -> Snapshot:
+        """What the policy may know; with `last`, as if nothing more were to come."""
+        finished = answer.status is Status.FINISHED
+        hedged = self._hedged_at if self.phase is Phase.HEDGED else None
         return Snapshot(
             tier=self.tier,
             last_tier=len(self.plan.tiers) - 1,
             evidence=judgement.evidence,
-            pending=judgement.expected - covered,
-            settled=judgement.quiet and finished,
+            pending=0 if last else judgement.pending,
+            settled=last or (judgement.quiet and finished),
             elapsed=now - judgement.since,
             answer_finished=finished,
+            confidence=answer.confidence,
+            shown=None if answer.shown_at is None else now - answer.shown_at,
+            shown_characters=answer.shown_characters,
+            hedged=None if hedged is None else now - hedged,
             dice=self.plan.dice,
         )
 
-    def _launch(self, judgement: _Judgement, answer: _Answer, out: list[Action]) -> None:
-        ready = judgement.schedule.after == "start" or answer.has_content
-        if not ready:
+    def _launch(self, judgement: Judgement, answer: Answer, now: float, out: list[Action]) -> None:
+        schedule = judgement.schedule
+        if not answer.has_content and (schedule.after == "first_token" or schedule.skip_confident is not None):
             return
-        size = judgement.schedule.wave or len(judgement.waiting)
-        wave, judgement.waiting = judgement.waiting[:size], judgement.waiting[size:]
-        judgement.running.update(wave)
-        out.append(StartProbes(tuple(wave)))
+        if schedule.skip_confident is not None and len(judgement.waiting) == schedule.count:
+            confidence = answer.confidence
+            if confidence is not None and math.exp(confidence.first.logprob) >= schedule.skip_confident:
+                self._accept("confident_first_token", now, out)
+                return
+        out.append(StartProbes(judgement.next_wave()))
+
+    def _choose_release(self, judgement: Judgement, answer: Answer, now: float) -> None:
+        """Hold or show: open until something is shown, for what is shown stays."""
+        if answer.shown_at is None:
+            waited = 0.0 if answer.said_at is None else now - answer.said_at
+            score = None if judgement.evidence is None else judgement.evidence.score
+            self._showing = not self.plan.auto.holds(score, waited)
+
+    def _start_hedge(self, now: float, out: list[Action]) -> None:
+        self._hedge_at = None
+        self._hedged_at = now
+        self._move(Cause.HEDGE_STARTED)
+        self._start_answer(self._better_tier(), out)
 
     # -- the verdict and what follows ---------------------------------------------------------------------------------
 
     def _decide(self, verdict: Verdict, now: float, out: list[Action]) -> None:
         if verdict.decision is Decision.ACCEPT:
-            self._accept(verdict.reason, out)
+            self._accept(verdict.reason, now, out)
         else:
             self._escalate(verdict, now, out)
 
-    def _accept(self, reason: str, out: list[Action]) -> None:
+    def _accept(self, reason: str, now: float, out: list[Action]) -> None:
         self._move(Cause.ACCEPTED)
-        self._settle(Verdict(Decision.ACCEPT, reason), keep=self.tier, out=out)
+        self._settle(Verdict(Decision.ACCEPT, reason), now, out)
 
     def _escalate(self, verdict: Verdict, now: float, out: list[Action]) -> None:
         """Leave the current tier for `verdict.to`, or for the next if that has failed or none is named."""
@@ -349,69 +333,64 @@ class Cascade:
             raise LocalProtocolError(f"policy escalates from tier {self.tier} to tier {target}")
         if target is None or self._failed(target):
             target = self._better_tier()
-        verdict = Verdict(Decision.ESCALATE, verdict.reason, target)
+        verdict = Verdict(Decision.ESCALATE, verdict.reason, target, verdict.append)
         self._cancel_answers(verdict.reason, out, keep=target)
-        self._withdraw(target, verdict.reason, out)
+        prefix = self._screen.make_way(target, verdict, out)
         schedule = self.plan.schedule(target)
         self._end_judgement(verdict.reason, out)
         self.tier = target
-        self._start_answer(target, out)
+        self._start_answer(target, out, prefix)
         if schedule is None:
             self._move(Cause.ESCALATED)
-            self._settle(verdict, keep=target, out=out)
+            self._settle(verdict, now, out)
             return
         self._move(Cause.ESCALATED_TO_JUDGED)
         self.verdict = verdict
-        self._flush(out)
         self._judge(schedule, now, out)
 
-    def _settle(self, verdict: Verdict, *, keep: int, out: list[Action]) -> None:
+    def _settle(self, verdict: Verdict, now: float, out: list[Action]) -> None:
         """Commit to the current tier: nothing but its own end can happen now."""
         self.verdict = verdict
         self._end_judgement(verdict.reason, out)
-        self._cancel_answers(verdict.reason, out, keep=keep)
-        self._flush(out)
-        if self._answers[self.tier].status is _Status.FINISHED:
-            self._finish(out)
+        self._cancel_answers(verdict.reason, out, keep=self.tier)
+        self._flush(now, out)
+        if self._answers[self.tier].status is Status.FINISHED:
+            self._finish(now, out)
 
-    def _withdraw(self, target: int, reason: str, out: list[Action]) -> None:
-        """Tell the reader what becomes of the shown part of the current tier."""
-        answer = self._answers[self.tier]
-        if not answer.emitted:
-            return
-        if self.plan.release is Release.APPEND:
-            # The marker waits until the larger model speaks: should it fail, what is shown simply stands.
-            self._superseded = (self.tier, reason)
-        else:
-            out.append(Retract(self.tier, reason))
-            answer.emitted = 0
-
-    def _recover(self, out: list[Action]) -> None:
+    def _recover(self, now: float, out: list[Action]) -> None:
         """The committed leg failed. Unseen: another may take its place. Seen: say so, never restart silently."""
         if self._answers[self.tier].emitted:
             self._close(Cause.BROKE, "route failed", out)
             return
         following = self._next_tier()
         if following is not None:
+            verdict = Verdict(Decision.ESCALATE, "answer_failed", following)
+            prefix = self._screen.make_way(following, verdict, out)
             self._move(Cause.FELL_BACK)
             self.tier = following
-            self._start_answer(following, out)
-            self._settle(Verdict(Decision.ESCALATE, "answer_failed", following), keep=following, out=out)
+            self._start_answer(following, out, prefix)
+            self._settle(verdict, now, out)
             return
-        whole = [t for t, answer in self._answers.items() if answer.status is _Status.FINISHED and answer.has_content]
-        if not whole:
+        ended = [t for t, answer in self._answers.items() if answer.status is Status.FINISHED and answer.has_content]
+        insured = [t for t, answer in self._answers.items() if answer.status is Status.RUNNING]
+        if not (ended or insured):
             self._close(Cause.EXHAUSTED, "route failed", out)
             return
+        verdict = Verdict(Decision.ACCEPT, "escalation_failed")
         self._move(Cause.FELL_BACK)
-        self.tier = max(whole)
-        self._superseded = None
-        self._settle(Verdict(Decision.ACCEPT, "escalation_failed"), keep=self.tier, out=out)
+        self.tier = max(ended or insured)
+        self._screen.make_way(self.tier, verdict, out)
+        self._settle(verdict, now, out)
 
-    def _finish(self, out: list[Action]) -> None:
-        self._flush(out)
+    def _finish(self, now: float, out: list[Action]) -> None:
+        self._flush(now, out)
+        answer = self._answers[self.tier]
         if not self._announced:
+            if answer.prefix:
+                self._screen.turn_to(self.tier, out)  # it had nothing to add: what it went on from is its answer
             self._commit(out)
-        out.append(Finish(self.tier, self._answers[self.tier].finish_reason))
+        self._end_insurance(out)
+        out.append(Finish(self.tier, answer.finish_reason))
         self._close(Cause.ANSWERED, "answered", out)
 
     def _close(self, cause: Cause, reason: str, out: list[Action]) -> None:
@@ -419,19 +398,19 @@ class Cascade:
         self._cancel_answers(reason, out)
         self._move(cause)
         if self.phase is Phase.FAILED:
-            shown = any(answer.emitted for answer in self._answers.values())
-            out.append(Fail(tuple(self._errors), shown))
+            out.append(Fail(tuple(self._errors), self._screen.visible is not None))
 
     # -- legs and output ----------------------------------------------------------------------------------------------
 
     def _move(self, cause: Cause) -> None:
         self.phase = TABLE[self.phase, cause]
+        self.over = self.phase in OVER
 
     def _next_tier(self) -> int | None:
         """The smallest larger tier that has not failed."""
         for tier in range(self.tier + 1, len(self.plan.tiers)):
             answer = self._answers.get(tier)
-            if answer is None or answer.status in (_Status.RUNNING, _Status.FINISHED):
+            if answer is None or answer.status in (Status.RUNNING, Status.FINISHED):
                 return tier
         return None
 
@@ -442,18 +421,29 @@ class Cascade:
         return tier
 
     def _failed(self, tier: int) -> bool:
-        return tier in self._answers and self._answers[tier].status is _Status.FAILED
+        return tier in self._answers and self._answers[tier].status is Status.FAILED
 
-    def _start_answer(self, tier: int, out: list[Action]) -> None:
+    def _start_answer(self, tier: int, out: list[Action], prefix: str = "") -> None:
         if tier not in self._answers:
-            self._answers[tier] = _Answer()
-            out.append(StartAnswer(Leg(tier)))
+            self._answers[tier] = Answer(prefix)
+            out.append(StartAnswer(Leg(tier), prefix))
 
     def _cancel_answers(self, reason: str, out: list[Action], *, keep: int | None = None) -> None:
+        """Cancel all that run but `keep`, and with insurance but the smaller ones until that has spoken."""
+        spared = -1
+        if keep is not None and self.plan.insurance and not (keep in self._answers and self._answers[keep].has_content):
+            spared = keep
         for tier, answer in self._answers.items():
-            if tier != keep and answer.status is _Status.RUNNING:
-                answer.status = _Status.CANCELLED
+            if answer.status is Status.RUNNING and tier != keep and tier >= spared:
+                answer.status = Status.CANCELLED
                 out.append(CancelLeg(Leg(tier), reason))
+
+    def _end_insurance(self, out: list[Action]) -> None:
+        for tier, answer in self._answers.items():
+            if tier < self.tier and answer.status is Status.RUNNING:
+                assert self.verdict is not None
+                answer.status = Status.CANCELLED
+                out.append(CancelLeg(Leg(tier), self.verdict.reason))
 
     def _end_judgement(self, reason: str, out: list[Action]) -> None:
         if self._judgement is None:
@@ -462,21 +452,20 @@ class Cascade:
         self._judgement = None
         self._hedge_at = None
 
-    def _flush(self, out: list[Action]) -> None:
+    def _flush(self, now: float, out: list[Action]) -> None:
         """Emit what the reader may see of the current tier and has not seen. Nothing before its first content: a role
         chunk or an empty delta is never a first token."""
-        answer = self._answers[self.tier]
         committed = self.phase is Phase.COMMITTED
-        if not answer.has_content or not (committed or self.plan.release is not Release.HOLD):
+        if not committed and not self._showing:
             return
-        if self._superseded is not None:
-            superseded, reason = self._superseded
-            self._superseded = None
-            out.append(Append(superseded, self.tier, reason))
+        tier, screen = self.tier, self._screen
+        if not self._answers[tier].has_content:
+            return
+        if screen.visible != tier:
+            screen.turn_to(tier, out)
         if committed and not self._announced:
             self._commit(out)
-        out.extend(Emit(self.tier, delta) for delta in answer.deltas[answer.emitted :])
-        answer.emitted = len(answer.deltas)
+        screen.show(tier, now, out)
 
     def _commit(self, out: list[Action]) -> None:
         assert self.verdict is not None

@@ -82,16 +82,16 @@ def replay(trace: Trace, plan: Plan) -> Replayed:
     cascade = Cascade(plan)
     actions: list[tuple[float, Action]] = []
 
-    def feed(event: Event, now: float) -> None:
-        actions.extend((now, action) for action in cascade.receive(event, now=now))
-
     for now, event in trace.events:
-        while (due := cascade.next_deadline()) is not None and due <= now:
-            feed(TimerFired(), due)
+        due = cascade.next_deadline()
+        while due is not None and due <= now:
+            actions += [(due, action) for action in cascade.receive(TimerFired(), now=due)]
+            due = cascade.next_deadline()
         if not isinstance(event, TimerFired):
-            feed(event, now)
+            for action in cascade.receive(event, now=now):
+                actions.append((now, action))
     while (due := cascade.next_deadline()) is not None:
-        feed(TimerFired(), due)
+        actions += [(due, action) for action in cascade.receive(TimerFired(), now=due)]
     return Replayed(tuple(actions), cascade)
 
 

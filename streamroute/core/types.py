@@ -152,11 +152,13 @@ class Decision(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision and the machine-readable reason for it. `to` is the tier to escalate to; None means the next one."""
+    """A decision and the machine-readable reason for it. `to` is the tier to escalate to; None means the next one.
+    With `append` a shown answer is not withdrawn but followed by the larger one, whatever the release mode."""
 
     decision: Decision
     reason: str = ""
     to: int | None = None
+    append: bool = False
 
     @property
     def decided(self) -> bool:
@@ -167,8 +169,15 @@ UNDECIDED = Verdict(Decision.UNDECIDED)
 
 
 class Release(enum.StrEnum):
-    """What the reader may see of an answer before the verdict on it, and what happens to it on escalation."""
+    """What the reader may see of an answer before the verdict on it, and what happens to it on escalation.
+
+    `HOLD` shows nothing. The next three show it at once: on escalation it is withdrawn, or followed by the larger
+    model's answer, or continued by the larger model where that can be done, and withdrawn where not. `AUTO` holds or
+    shows by what the evidence lets expect.
+    """
 
     HOLD = "hold"
     RETRACT = "retract"
     APPEND = "append"
+    CONTINUE = "continue"
+    AUTO = "auto"

@@ -16,15 +16,19 @@ from streamroute.wire.openai import ClientRequest
 __all__ = ("RELEASE_HEADER", "Assignment", "Catalogue", "unjudgeable")
 
 RELEASE_HEADER = "x-streamroute-release"
+ON_ESCALATION_HEADER = "x-streamroute-on-escalation"
+_ON_ESCALATION = (Release.RETRACT, Release.APPEND, Release.CONTINUE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """How a request will be served. `unjudged` says why the answer is not judged, None when it is."""
+    """How a request will be served. `on_escalation` is what `auto` may do to a shown answer, None where the client did
+    not say. `unjudged` says why the answer is not judged, None when it is."""
 
     served: ServedRoute
     start_tier: int
     release: Release
+    on_escalation: Release | None = None
     unjudged: str | None
 
     @property
@@ -57,7 +61,7 @@ class Catalogue:
     def assign(self, request: ClientRequest, headers: Mapping[str, str]) -> Assignment:
         """Raises `RefusedError` for a model that is not here, `BadRequestError` for options that make no sense."""
         options = request.options
-        release = options.release or _release_header(headers)
+        release = options.release or _release_header(headers, RELEASE_HEADER, tuple(Release))
         unjudged = None if options.judge else "asked"
         if request.model in self._tiers:
             served, start = self._tiers[request.model]
@@ -72,8 +76,13 @@ class Catalogue:
         if request.n > 1 and not served.router.tiers[start].upstream.supports_n:
             name = served.settings.tiers[start]
             raise BadRequestError(f"n: {name!r} gives one answer at a time", param="n", code="unsupported_value")
+        release = release or served.settings.release
         return Assignment(
-            served=served, start_tier=start, release=release or served.settings.release, unjudged=unjudged
+            served=served,
+            start_tier=start,
+            release=release,
+            on_escalation=_on_escalation(release, request, headers),
+            unjudged=unjudged,
         )
 
     def known(self, model: str) -> Mapping[str, Any]:
@@ -115,17 +124,28 @@ def unjudgeable(request: ClientRequest) -> str | None:
     return None
 
 
-def _release_header(headers: Mapping[str, str]) -> Release | None:
-    value = headers.get(RELEASE_HEADER)
+def _on_escalation(release: Release, request: ClientRequest, headers: Mapping[str, str]) -> Release | None:
+    option = request.options.on_escalation
+    declared = option and Release(option)
+    name = "streamroute.on_escalation" if declared else ON_ESCALATION_HEADER
+    declared = declared or _release_header(headers, ON_ESCALATION_HEADER, _ON_ESCALATION)
+    if declared is not None and release is not Release.AUTO:
+        raise BadRequestError(
+            f"{name} goes with the release mode auto, not with {release}", param=name, code="invalid_value"
+        )
+    return declared
+
+
+def _release_header(headers: Mapping[str, str], name: str, modes: tuple[Release, ...]) -> Release | None:
+    value = headers.get(name)
     if value is None:
         return None
-    try:
-        return Release(value.strip().lower())
-    except ValueError:
-        modes = ", ".join(Release)
-        raise BadRequestError(
-            f"{RELEASE_HEADER}: expected one of {modes}, found {value!r}", param=RELEASE_HEADER, code="invalid_value"
-        ) from None
+    mode = value.strip().lower()
+    if mode in modes:
+        return Release(mode)
+    raise BadRequestError(
+        f"{name}: expected one of {', '.join(modes)}, found {value!r}", param=name, code="invalid_value"
+    )
 
 
 def _tier_index(served: ServedRoute, name: str) -> int:

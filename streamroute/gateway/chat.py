@@ -34,6 +34,7 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
             asked.messages,
             params=asked.params if asked.n == 1 else {**asked.params, "n": asked.n},
             release=assigned.release if asked.stream else Release.HOLD,
+            on_escalation=assigned.on_escalation,
             start_tier=assigned.start_tier,
             judge=assigned.judge,
         )

@@ -20,7 +20,7 @@ from streamroute.gateway.errors import Problem, problem_of
 from streamroute.gateway.keys import NOTES
 from streamroute.gateway.ledger import evidence_fields, route_fields, route_headers, usage_of
 from streamroute.routing.router import RoutedStream
-from streamroute.routing.stream import Appended, Committed, Retracted, StreamEvent, TextDelta
+from streamroute.routing.stream import Appended, Committed, Continued, Retracted, StreamEvent, TextDelta
 from streamroute.wire.openai import ChunkEncoder, ClientRequest
 from streamroute.wire.sse import DONE_EVENT, encode_event
 
@@ -103,6 +103,9 @@ class StreamedReply:
                 self._reasons.clear()
                 self._say(Delta(f"\n\n---\n[superseded by {self._name(to)}]\n\n"))
                 self._note("appended", tier=self._name(tier), to=self._name(to), reason=reason)
+            case Continued(tier, to, at, reason):
+                self._reasons.clear()
+                self._note("continued", tier=self._name(tier), to=self._name(to), at=at, reason=reason)
             case _:
                 assert_never(event)
 

@@ -26,9 +26,11 @@ from streamroute.core.actions import (
     Append,
     CancelLeg,
     Commit,
+    Continue,
     Emit,
     Fail,
     Finish,
+    ReaderAction,
     Retract,
     Score,
     StartAnswer,
@@ -55,6 +57,7 @@ from streamroute.routing._meter import Meter
 from streamroute.routing.stream import (
     Appended,
     Committed,
+    Continued,
     LegState,
     Observer,
     Retracted,
@@ -92,6 +95,7 @@ class Driver:
         self._began = anyio.current_time()
         self._scopes: dict[Leg, anyio.CancelScope] = {}
         self._sessions: dict[int, ScoringSession] = {}
+        self._unasked: set[int] = set()  # tiers whose log-probabilities the reader did not ask for
         self._judge_scope: anyio.CancelScope | None = None
         self._send_event, self._events = anyio.create_memory_object_stream[Event](16)
         self._send_item, self.items = anyio.create_memory_object_stream[Item](math.inf)
@@ -151,10 +155,17 @@ class Driver:
 
     def _execute(self, action: Action, group: TaskGroup | None, now: float) -> None:
         match action:
-            case StartAnswer(leg):
+            case StartAnswer(leg, prefix):
                 assert group is not None
-                request = self._tiers[leg.tier].answer_request(self._messages, self._params)
+                schedule = self._cascade.plan.schedule(leg.tier)
+                sure = schedule is not None and schedule.skip_confident is not None
+                tier = self._tiers[leg.tier]
+                request = tier.answer_request(self._messages, self._params, prefix=prefix, logprobs=sure)
+                if sure and not tier.asks_logprobs(self._params):
+                    self._unasked.add(leg.tier)
                 self._start(group, (leg,), request, now)
+                if prefix:
+                    self._meter.continues(leg, prefix)
             case StartProbes(legs):
                 assert group is not None
                 tier = self._tiers[legs[0].tier]
@@ -171,21 +182,25 @@ class Driver:
                 assert group is not None
                 self._judge_scope = anyio.CancelScope()
                 group.start_soon(self._score, action, self._judge_scope, name="judge")
-            case Emit() | Retract() | Append() | Commit() | Finish() | Fail():
+            case Emit() | Retract() | Append() | Continue() | Commit() | Finish() | Fail():
                 self._meter.reader_told(action, now)
                 self._tell(action)
             case _:
                 assert_never(action)
 
-    def _tell(self, action: Emit | Retract | Append | Commit | Finish | Fail) -> None:
+    def _tell(self, action: ReaderAction) -> None:
         item: Item
         match action:
             case Emit(tier, delta):
+                if delta.logprobs and tier in self._unasked:
+                    delta = replace(delta, logprobs=())  # asked for by us, to tell whether probes are worth it
                 item = TextDelta(tier, delta)
             case Retract(tier, reason):
                 item = Retracted(tier, reason)
             case Append(tier, to, reason):
                 item = Appended(tier, to, reason)
+            case Continue(tier, to, at, reason):
+                item = Continued(tier, to, at, reason)
             case Commit(tier, verdict):
                 item = Committed(tier, self._tiers[tier].label, verdict)
             case Finish():

@@ -39,6 +39,10 @@ class Meter:
         self._texts[leg] = []
         self.route.legs = tuple(self._legs.values())
 
+    def continues(self, leg: Leg, prefix: str) -> None:
+        """The answer was told to go on from `prefix`, which is part of its prompt."""
+        self._legs[leg].prompt_tokens += len(prefix) // CHARACTERS_PER_TOKEN
+
     def delta_received(self, leg: Leg, delta: Delta, now: float) -> None:
         record = self._legs[leg]
         if delta.has_content:

@@ -12,7 +12,8 @@ from typing import Any, Protocol, Self
 import anyio
 
 from streamroute.calibration.thresholds import dice_of
-from streamroute.core.plan import Plan
+from streamroute.core.hedge import HedgeRule
+from streamroute.core.plan import AutoRelease, Plan
 from streamroute.core.policy import Policy, Threshold
 from streamroute.core.types import Decision, Evidence, Release
 from streamroute.errors import BadRequestError, ConfigError, RouteError
@@ -80,9 +81,10 @@ class Router:
     An async context manager: leaving it closes the upstreams it was given. `policy` turns the evidence of `scorer` into
     verdicts; `release` says what a reader may see before the verdict; `decision_deadline` is in seconds from the start
     of a judged tier, and `on_timeout` the verdict when it passes. `on_uncertain` is the verdict when the judge fails or
-    every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route. A `pacer`
-    gives each request its policy instead of `policy`. `prerouter` may start a request that is to be judged from the
-    first tier on at the second, or leave it unjudged.
+    every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route, `hedge`
+    when it is worth it. `auto` says how `Release.AUTO` chooses. With `insurance` a smaller answer that loses is
+    cancelled only when the larger one speaks. A `pacer` gives each request its policy instead of `policy`. `prerouter`
+    may start a request that is to be judged from the first tier on at the second, or leave it unjudged.
 
     Raises `ConfigError` when a tier is to be judged and there is no scorer.
     """
@@ -99,6 +101,9 @@ class Router:
         on_timeout: Decision = Decision.ACCEPT,
         on_uncertain: Decision = Decision.ACCEPT,
         hedge_after: float | None = None,
+        hedge: HedgeRule | None = None,
+        auto: AutoRelease | None = None,
+        insurance: bool = False,
         prerouter: PreRouter | None = None,
         high_water: int = 64,
     ) -> None:
@@ -115,6 +120,10 @@ class Router:
             on_timeout=on_timeout,
             on_uncertain=on_uncertain,
             hedge_after=hedge_after,
+            hedge=hedge,
+            auto=auto or AutoRelease(),
+            insurance=insurance,
+            prefill=frozenset(index for index, tier in enumerate(self.tiers) if tier.prefill),
         )
         judged = [tier.label for tier in self.tiers[:-1] if tier.probes]
         if judged and scorer is None:
@@ -146,14 +155,16 @@ class Router:
         *,
         params: Mapping[str, Any] | None = None,
         release: Release | None = None,
+        on_escalation: Release | None = None,
         start_tier: int = 0,
         judge: bool = True,
         observer: Observer | None = None,
     ) -> AsyncGenerator[RoutedStream]:
         """Route one chat. The context owns every upstream request of it: leaving it, for any reason, ends them all.
 
-        `params` are further OpenAI request fields. With `judge=False` the answer of `start_tier` is taken as it comes.
-        Raises `BadRequestError` for an empty conversation; failures of the route come out of the iteration.
+        `params` are further OpenAI request fields. `on_escalation` is what `Release.AUTO` may do to a shown answer.
+        With `judge=False` the answer of `start_tier` is taken as it comes. Raises `BadRequestError` for an empty
+        conversation; failures of the route come out of the iteration.
         """
         if not messages:
             raise BadRequestError("messages must not be empty", param="messages")
@@ -162,7 +173,9 @@ class Router:
             prior = self.prerouter.route(messages, params or {})
             start_tier = int(prior.decision is Step.SKIP_CHEAP)
             judge = prior.decision is not Step.SKIP_PROBES
-        plan = self._plan_of(release, start_tier, judge, messages, params)
+        plan = self._plan_of(
+            messages, params, release=release, on_escalation=on_escalation, start_tier=start_tier, judge=judge
+        )
         if prior is not None and prior.decision is not Step.JUDGE:
             plan = dataclasses.replace(plan, unjudged=f"prerouter: {prior.reason}")
         driver = Driver(
@@ -220,17 +233,23 @@ class Router:
 
     def _plan_of(
         self,
-        release: Release | None,
-        start_tier: int,
-        judge: bool,
         messages: Sequence[Message],
         params: Mapping[str, Any] | None,
+        *,
+        release: Release | None,
+        on_escalation: Release | None,
+        start_tier: int,
+        judge: bool,
     ) -> Plan:
         if not 0 <= start_tier < len(self.tiers):
             raise BadRequestError(f"there is no tier {start_tier}", param="tier")
+        auto = self._plan.auto
+        if on_escalation is not None:
+            auto = dataclasses.replace(auto, on_escalation=on_escalation)
         return dataclasses.replace(
             self._plan,
             release=release or self._plan.release,
+            auto=auto,
             start_tier=start_tier,
             judge=judge,
             policy=self._plan.policy if self._pacer is None else self._pacer.policy(),

@@ -46,6 +46,16 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """What was shown stays, and what follows is tier `to`'s continuation of it, from the `at`-th character on."""
+
+    tier: int
+    to: int
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Committed:
     """From here on nothing but the end can happen to the answer, which is `tier`'s (its name is `name`)."""
 
@@ -54,7 +64,7 @@ class Committed:
     verdict: Verdict
 
 
-StreamEvent = TextDelta | Retracted | Appended | Committed
+StreamEvent = TextDelta | Retracted | Appended | Continued | Committed
 
 
 class LegState(enum.StrEnum):

@@ -12,7 +12,8 @@ from streamroute.upstreams.base import ChatRequest, Message, Upstream
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbePlan:
-    """How a tier is sampled to be judged. `params` are further request fields of a probe.
+    """How a tier is sampled to be judged. `params` are further request fields of a probe. With `skip_confident` the
+    answer is asked for with log-probabilities, and not probed where its first token was at least that probable.
 
     Temperature 1 and 96 tokens are METHOD 4.1: samples must be free to differ and short enough to be judged in time.
     """
@@ -20,12 +21,13 @@ class ProbePlan:
     count: int = 5
     wave: int | None = None
     after: Literal["start", "first_token"] = "start"
+    skip_confident: float | None = None
     max_tokens: int = 96
     temperature: float = 1.0
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def schedule(self) -> ProbeSchedule:
-        return ProbeSchedule(count=self.count, wave=self.wave, after=self.after)
+        return ProbeSchedule(count=self.count, wave=self.wave, after=self.after, skip_confident=self.skip_confident)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Price:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """`params` are defaults that a request's own fields override; `system` stands in where a request has no system
-    message."""
+    message. `prefill` says that the upstream goes on from a last message that is the assistant's own."""
 
     upstream: Upstream
     name: str = ""
@@ -50,14 +52,26 @@ class Tier:
     params: Mapping[str, Any] = field(default_factory=dict)
     system: str | None = None
     price: Price = Price()
+    prefill: bool = False
 
     @property
     def label(self) -> str:
         return self.name or self.upstream.name
 
-    def answer_request(self, messages: Sequence[Message], params: Mapping[str, Any]) -> ChatRequest:
+    def asks_logprobs(self, params: Mapping[str, Any]) -> bool:
+        """Whether a request with these params asks for log-probabilities by itself."""
+        return bool({**self.params, **params}.get("logprobs"))
+
+    def answer_request(
+        self, messages: Sequence[Message], params: Mapping[str, Any], *, prefix: str = "", logprobs: bool = False
+    ) -> ChatRequest:
+        """One request for the answer: going on from `prefix`, and with log-probabilities where they are wanted."""
         merged = {**self.params, **params}
-        return ChatRequest(messages=self._messages(messages), n=merged.pop("n", None) or 1, params=merged)
+        if logprobs and not merged.get("logprobs"):
+            merged |= {"logprobs": True, "top_logprobs": 5}
+        said = [{"role": "assistant", "content": prefix}] if prefix else []
+        n = merged.pop("n", None) or 1
+        return ChatRequest(messages=(*self._messages(messages), *said), n=n, params=merged)
 
     def probe_request(
         self, messages: Sequence[Message], params: Mapping[str, Any], probes: Sequence[int]

@@ -21,11 +21,13 @@ __all__ = ("ClientRequest", "RouteOptions", "decode_request", "request_body")
 class RouteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client may ask of the router: the body's private field `streamroute`.
 
-    `release` says what may be seen of an answer before the verdict on it (None: the route's own choice), `judge`
-    whether it is judged at all, `tier` the name of the tier to start with.
+    `release` says what may be seen of an answer before the verdict on it (None: the route's own choice),
+    `on_escalation` what the release mode `auto` may do to a shown answer, `judge` whether it is judged at all, `tier`
+    the name of the tier to start with.
     """
 
     release: Release | None = None
+    on_escalation: Literal["retract", "append", "continue"] | None = None
     judge: bool = True
     tier: str | None = None
 
@@ -177,7 +179,8 @@ def _check_content(message: _Message, where: str) -> None:
 
 # What JSON calls the types that msgspec names in Python's words.
 _JSON_TYPES: Final = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
-_ALLOWED: Final = {"role": get_args(_Role), "release": tuple(Release)}
+_SHOWN: Final = ("retract", "append", "continue")
+_ALLOWED: Final = {"role": get_args(_Role), "release": tuple(Release), "on_escalation": _SHOWN}
 
 
 def _bad_field(error: msgspec.ValidationError) -> BadRequestError:

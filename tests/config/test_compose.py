@@ -9,6 +9,8 @@ import pytest
 
 from streamroute.config.compose import compose
 from streamroute.config.load import loads
+from streamroute.core.hedge import HedgeRule
+from streamroute.core.plan import AutoRelease
 from streamroute.core.policy import Threshold
 from streamroute.core.types import Decision, Release, Sample
 from streamroute.errors import ConfigError, ModelFileError
@@ -68,6 +70,27 @@ async def test_every_setting_of_a_route_reaches_its_router() -> None:
         assert cheap.probes.params == {"top_p": 0.9}
         assert large.probes is None
         assert large.upstream.supports_n
+
+
+async def test_when_to_show_and_to_start_early_reach_the_router() -> None:
+    more = """release = "auto"
+insurance = true
+probes = { count = 2, skip_confident = 0.9 }
+auto = { annoyance = 3.0, decision_gap = 0.5, prior = 0.1, on_escalation = "continue" }
+hedge = { waste = 0.1, second = 0.2, large_first = 0.3, decision = 0.4, prior = 0.5 }
+"""
+    models = MODELS.replace("supports_n = true", "supports_n = true\nprefill = true")
+    route = '[[route]]\nname = "auto"\ntiers = ["cheap", "large"]\n' + more
+    async with compose(loads(models + route), scorer=ScriptedScorer()) as routes:
+        router = routes["auto"].router
+        plan = router.plan
+        assert plan.auto == AutoRelease(annoyance=3.0, decision_gap=0.5, prior=0.1, on_escalation=Release.CONTINUE)
+        assert plan.auto.on_escalation is Release.CONTINUE
+        assert plan.hedge == HedgeRule(waste=0.1, second=0.2, large_first=0.3, decision=0.4, prior=0.5)
+        assert plan.insurance
+        assert plan.prefill == {1}
+        assert plan.tiers[0] is not None
+        assert plan.tiers[0].skip_confident == 0.9
 
 
 async def test_routes_share_their_upstreams() -> None:

@@ -17,9 +17,11 @@ from streamroute.core.events import (
     ScorerFailed,
     TimerFired,
 )
-from streamroute.core.plan import Plan, ProbeSchedule
+from streamroute.core.gain import Gain
+from streamroute.core.hedge import HedgeRule
+from streamroute.core.plan import AutoRelease, Plan, ProbeSchedule
 from streamroute.core.policy import Always, Policy, Threshold
-from streamroute.core.types import UNDECIDED, Decision, Delta, Leg, Release, Sample, Verdict
+from streamroute.core.types import UNDECIDED, Decision, Delta, Leg, Release, Sample, TokenLogprob, Verdict
 from tests.core.world import BROKEN, World, evidence
 
 verdicts = st.sampled_from([Decision.ACCEPT, Decision.ESCALATE])
@@ -28,8 +30,18 @@ schedules = st.builds(
     count=st.integers(1, 4),
     wave=st.none() | st.integers(1, 3),
     after=st.sampled_from(["start", "first_token"]),
+    skip_confident=st.none() | st.just(0.9),
 )
-thresholds = st.builds(Threshold, st.floats(0, 1))
+prices = st.floats(0, 2)
+gains = st.builds(Gain, second=st.floats(0, 0.1), annoyance=prices, reading=prices, append_after=st.just(0.01))
+hedges = st.builds(HedgeRule, waste=prices, second=prices, large_first=prices, decision=prices, prior=st.floats(0, 1))
+autos = st.builds(
+    AutoRelease,
+    annoyance=st.floats(0, 3),
+    prior=st.floats(0, 1),
+    on_escalation=st.sampled_from([Release.RETRACT, Release.APPEND, Release.CONTINUE]),
+)
+thresholds = gains | st.builds(Threshold, st.floats(0, 1))
 leaves: st.SearchStrategy[Policy] = thresholds | st.builds(
     Always, st.sampled_from([UNDECIDED, Verdict(Decision.ACCEPT, "x"), Verdict(Decision.ESCALATE, "x")])
 )
@@ -41,6 +53,10 @@ plans = st.builds(
     tiers=st.lists(st.none() | schedules, min_size=1, max_size=4).map(tuple),
     policy=policies,
     release=st.sampled_from(Release),
+    auto=autos,
+    prefill=st.frozensets(st.integers(0, 3)),
+    hedge=st.none() | hedges,
+    insurance=st.booleans(),
     judge=st.booleans(),
     decision_deadline=st.none() | st.floats(0, 3),
     on_timeout=verdicts,
@@ -58,6 +74,7 @@ class Routes(RuleBasedStateMachine):
     @initialize(plan=plans)
     def begin(self, plan: Plan) -> None:
         self.world = World.begin(plan)
+        self.world.may_append = True
 
     def live(self) -> bool:
         return hasattr(self, "world") and not self.world.cascade.over
@@ -67,10 +84,13 @@ class Routes(RuleBasedStateMachine):
         return data.draw(st.sampled_from(legs)) if legs else None
 
     @precondition(live)
-    @rule(data=st.data(), text=st.sampled_from(["", "word", " end.", "\n"]))
-    def says(self, data: st.DataObject, text: str) -> None:
+    @rule(data=st.data(), text=st.sampled_from(["", "word", " end.", "\n"]), sure=st.none() | st.booleans())
+    def says(self, data: st.DataObject, text: str, sure: bool | None) -> None:
+        """Each tier in words of its own, with log-probabilities or without."""
         if (leg := self._pick(data, probe=False)) is not None:
-            self.world.feed(DeltaReceived(leg, Delta(text)), self.now)
+            logprobs = () if sure is None else (TokenLogprob(text, -0.01 if sure else -1.0),)
+            said = f"{leg.tier}{text}" if text.strip() else text
+            self.world.feed(DeltaReceived(leg, Delta(said, logprobs=logprobs)), self.now)
 
     @precondition(live)
     @rule(data=st.data())

@@ -12,9 +12,11 @@ from streamroute.core.actions import (
     Append,
     CancelLeg,
     Commit,
+    Continue,
     Emit,
     Fail,
     Finish,
+    ReaderAction,
     Retract,
     Score,
     StartAnswer,
@@ -54,9 +56,12 @@ class World:
     running: set[Leg] = field(default_factory=set)
     scoring: Score | None = None
     said: dict[int, list[Delta]] = field(default_factory=dict)  # what each tier's model said while it was running
+    prefixes: dict[int, str] = field(default_factory=dict)  # what each tier's model was told to go on from
     shown: list[Delta] = field(default_factory=list)  # what the reader sees of `visible`
+    screen: str = ""  # the text of the current answer, seams and all
     visible: int | None = None
     committed: int | None = None
+    may_append: bool = False  # the policy asks to append now and then
     ends: int = 0
 
     @classmethod
@@ -70,6 +75,7 @@ class World:
         cascade = copy.copy(self.cascade)
         cascade._errors = list(cascade._errors)
         cascade._answers = {t: replace(a, deltas=list(a.deltas)) for t, a in cascade._answers.items()}
+        cascade._screen = replace(cascade._screen, answers=cascade._answers)
         if (j := cascade._judgement) is not None:
             cascade._judgement = replace(j, waiting=list(j.waiting), running=set(j.running), samples=list(j.samples))
         said = {tier: list(deltas) for tier, deltas in self.said.items()}
@@ -79,6 +85,7 @@ class World:
             started=set(self.started),
             running=set(self.running),
             said=said,
+            prefixes=dict(self.prefixes),
             shown=list(self.shown),
         )
 
@@ -100,10 +107,11 @@ class World:
 
     def _check(self, action: Action) -> None:
         assert self.ends == 0, "acts after its end"
-        plan = self.cascade.plan
         match action:
-            case StartAnswer(leg):
+            case StartAnswer(leg, prefix):
                 self._start(leg)
+                assert prefix in ("", self.screen)
+                self.prefixes[leg.tier] = prefix
             case StartProbes(legs):
                 assert legs
                 for leg in legs:
@@ -116,35 +124,63 @@ class World:
                 assert action.samples
                 assert len(action.samples) <= action.expected
                 self.scoring = action
+            case Fail():
+                assert action.causes
+                self.ends += 1
+            case _:
+                self._check_told(action)
+
+    def _check_told(self, action: ReaderAction) -> None:
+        plan = self.cascade.plan
+        match action:
             case Emit(tier, delta):
                 assert self.visible in (None, tier), "mixes two legs without saying so"
                 assert self.committed in (None, tier)
                 assert plan.release is not Release.HOLD or self.committed == tier, "shows what should be held"
                 self.visible = tier
                 self.shown.append(delta)
-                assert self.shown == self.said[tier][: len(self.shown)], "not a prefix of the leg"
+                self.screen += delta.text
+                self._check_prefix(tier)
             case Retract(tier, _):
                 assert tier == self.visible
                 assert self.committed is None
-                assert plan.release is not Release.APPEND
-                self.visible, self.shown = None, []
+                assert plan.on_escalation is not Release.APPEND
+                self.visible, self.shown, self.screen = None, [], ""
             case Append(tier, to, _):
                 assert tier == self.visible
-                assert to > tier
+                assert to != tier
                 assert self.committed is None
-                assert plan.release is Release.APPEND
-                self.visible, self.shown = None, []
+                assert plan.on_escalation is Release.APPEND or self.may_append
+                self.visible, self.shown, self.screen = None, [], ""
+            case Continue(tier, to, at, _):
+                assert tier == self.visible
+                assert self.committed is None
+                assert plan.on_escalation is Release.CONTINUE
+                assert to in plan.prefill
+                assert self.prefixes[to] == self.screen
+                assert at == len(self.screen) > 0
+                self.visible, self.shown = to, []
             case Commit(tier, verdict):
                 assert self.committed is None, "commits twice"
                 assert verdict.decided
                 self.committed = tier
             case Finish(tier, _):
                 assert self.committed == tier
-                assert self.shown == self.said.get(tier, []) or not any(d.has_content for d in self.said.get(tier, []))
+                if any(delta.has_content for delta in self.said.get(tier, [])):
+                    assert self.visible == tier, "ends with another answer on the screen"
+                    assert self.screen == self._whole(tier)
                 self.ends += 1
-            case Fail():
-                assert action.causes
-                self.ends += 1
+            case _:
+                raise AssertionError(f"not told to a reader: {action}")
+
+    def _whole(self, tier: int) -> str:
+        return self.prefixes[tier] + "".join(delta.text for delta in self.said[tier])
+
+    def _check_prefix(self, tier: int) -> None:
+        if self.prefixes[tier]:  # what it went on from was withdrawn with the rest, or still stands before it
+            assert self._whole(tier).startswith(self.screen), "not a prefix of the leg and what it went on from"
+        else:
+            assert self.shown == self.said[tier][: len(self.shown)], "not a prefix of the leg"
 
     def _start(self, leg: Leg) -> None:
         assert leg not in self.started, "starts a leg twice"
@@ -168,7 +204,8 @@ class World:
             if leg.probe is None:
                 said = len(self.said.get(leg.tier, []))
                 if said < len(deltas):
-                    yield DeltaReceived(leg, deltas[said])
+                    text = deltas[said].text
+                    yield DeltaReceived(leg, Delta(f"{leg.tier}: {text}" if text else ""))
                 yield AnswerFinished(leg)
             else:
                 yield ProbeFinished(leg, Sample("sample."))
@@ -188,7 +225,8 @@ class World:
         c = self.cascade
         judgement = c._judgement
         answers = tuple(
-            (tier, a.status, len(a.deltas), a.emitted, a.has_content) for tier, a in sorted(c._answers.items())
+            (tier, a.status, len(a.deltas), a.emitted, a.has_content, a.prefix, a.said_at, a.shown_at)
+            for tier, a in sorted(c._answers.items())
         )
         judging = judgement and (
             tuple(judgement.waiting),
@@ -198,7 +236,9 @@ class World:
             judgement.stale,
             judgement.evidence,
             judgement.decide_by,
+            judgement.hedge_asked,
         )
         scoring = self.scoring and (self.scoring.tier, len(self.scoring.samples), self.scoring.expected)
         failed = frozenset(leg for leg, _ in c._errors)
-        return (c.phase, c.tier, c.verdict, answers, judging, c._hedge_at, c._superseded, c._announced, scoring, failed)
+        screen = (c._screen.visible, c._screen.superseded, c._showing, c._announced)
+        return (c.phase, c.tier, c.verdict, answers, judging, c._hedge_at, c._hedged_at, screen, scoring, failed)

@@ -117,7 +117,7 @@ async def serving(
     """The route `auto` over `cheap` and `large`, three probes, at a free port."""
     cheap, large = cheap or agreeing(), large or larger()
     settings = route or RouteSettings(name="auto", tiers=("cheap", "large"))
-    tiers = [Tier(upstream=cheap, probes=ProbePlan(count=3)), Tier(upstream=large)]
+    tiers = [Tier(upstream=cheap, probes=ProbePlan(count=3)), Tier(upstream=large, prefill=True)]
     log = RecordingLog()
     async with AsyncExitStack() as stack:
         router = await stack.enter_async_context(Router(tiers, scorer=scorer or ScriptedScorer()))

@@ -86,6 +86,58 @@ def test_append_puts_a_visible_marker_between_the_answers() -> None:
     virtually(main)
 
 
+def test_continue_keeps_what_was_shown_and_says_where_the_seam_is() -> None:
+    async def main() -> None:
+        small = disagreeing()
+        small.answer = Script.of(f"{WRONG} " * 40)
+        async with serving(small, larger(Script.of("No."))) as served:
+            reply = await served.post(body(stream=True, streamroute={"release": "continue"}))
+            chunks = reply.events[:-1]
+            assert [note["event"] for note in notes(chunks)] == ["continued", "committed"]
+            at = next(i for i, chunk in enumerate(chunks) if "streamroute" in chunk)
+            shown = "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks[:at])
+            note = chunks[at]["streamroute"]
+            assert (note["tier"], note["to"], note["at"]) == ("cheap", "large", len(shown))
+            assert shown.startswith(WRONG)
+            assert served.large.calls[0].request.messages[-1] == {"role": "assistant", "content": shown}
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("mode", ["retract", "append"])
+def test_auto_escalates_as_the_client_declared(mode: str) -> None:
+    async def main() -> None:
+        async with serving(disagreeing()) as served:
+            in_body = await served.post(body(stream=True, streamroute={"release": "auto", "on_escalation": mode}))
+            by_header = await served.post(
+                body(stream=True), x_streamroute_release="auto", x_streamroute_on_escalation=mode
+            )
+            said = [[note["event"] for note in notes(reply.events[:-1])] for reply in (in_body, by_header)]
+            assert said == [[f"{mode}ed", "committed"]] * 2
+
+    virtually(main)
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers", "param"),
+    [
+        ({"streamroute": {"on_escalation": "retract"}}, {}, "streamroute.on_escalation"),
+        ({"streamroute": {"release": "auto", "on_escalation": "hold"}}, {}, "streamroute.on_escalation"),
+        ({}, {"x_streamroute_on_escalation": "append"}, "x-streamroute-on-escalation"),
+        ({"streamroute": {"release": "auto"}}, {"x_streamroute_on_escalation": "auto"}, "x-streamroute-on-escalation"),
+    ],
+)
+def test_a_declaration_that_means_nothing_is_refused(
+    fields: dict[str, Any], headers: dict[str, str], param: str
+) -> None:
+    async def main() -> None:
+        async with serving() as served:
+            reply = await served.post(body(stream=True, **fields), **headers)
+            assert (reply.status, reply.error["param"]) == (400, param)
+
+    virtually(main)
+
+
 def test_the_header_declares_a_release_mode_too_and_the_body_wins() -> None:
     async def main() -> None:
         async with serving(disagreeing()) as served:
@@ -109,7 +161,7 @@ def test_the_operator_chooses_the_release_mode_of_clients_that_declare_none() ->
     virtually(main)
 
 
-@pytest.mark.parametrize("release", ["hold", "retract", "append"])
+@pytest.mark.parametrize("release", ["hold", "retract", "append", "continue", "auto"])
 def test_every_event_is_a_chunk_and_our_field_stands_only_where_nothing_is_said(release: str) -> None:
     async def main() -> None:
         async with serving(disagreeing()) as served:

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamroute.core.types import Release
 from streamroute.routing.router import ProbePlan, Router, Tier
-from streamroute.routing.stream import Appended, Committed, Retracted, StreamEvent, TextDelta
+from streamroute.routing.stream import Appended, Committed, Continued, Retracted, StreamEvent, TextDelta
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream
 
 ASK = [{"role": "user", "content": "What is the capital of Australia?"}]
@@ -29,7 +29,7 @@ def router(*upstreams: ScriptedUpstream, probes: ProbePlan | None = None, **sett
     tiers = [Tier(upstream=upstream, probes=probes or ProbePlan(count=3)) for upstream in judged]
     settings.setdefault("scorer", ScriptedScorer())
     settings.setdefault("release", Release.RETRACT)
-    return Router([*tiers, Tier(upstream=last)], **settings)
+    return Router([*tiers, Tier(upstream=last, prefill=True)], **settings)
 
 
 def told(events: Sequence[StreamEvent]) -> list[str]:
@@ -43,6 +43,8 @@ def told(events: Sequence[StreamEvent]) -> list[str]:
                 words.append("[retracted]")
             case Appended():
                 words.append("[appended]")
+            case Continued():
+                words.append(f"[continued at {event.at}]")
             case Committed():
                 words.append(f"[{event.name}]")
     return words

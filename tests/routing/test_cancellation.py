@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from streamroute.core.hedge import HedgeRule
 from streamroute.core.types import Release
 from streamroute.routing.router import ProbePlan
 from streamroute.routing.stream import LegState, Route
@@ -26,11 +27,20 @@ SCENARIOS: dict[str, dict[str, Any]] = {
 }
 
 
-async def cut(moment: float, *, release: Release, hedge: float | None, scenario: str) -> list[ScriptedUpstream]:
+RULE = HedgeRule(waste=1.0, second=10.0, large_first=0.5, decision=1.0, prior=0.5)
+STARTS: dict[str, dict[str, Any]] = {
+    "unhedged": {},
+    "hedged by a timer": {"hedge_after": 0.05},
+    "hedged by a rule": {"hedge": RULE},
+    "insured": {"insurance": True},
+}
+
+
+async def cut(moment: float, *, release: Release, start: str, scenario: str) -> list[ScriptedUpstream]:
     """Run a route and take its reader away at `moment`."""
     small = cheap(**SCENARIOS[scenario])
     models = [small, large("It is Canberra. And more of it.")]
-    made = router(*models, release=release, hedge_after=hedge, scorer=ScriptedScorer(delay=0.03))
+    made = router(*models, release=release, scorer=ScriptedScorer(delay=0.03), **STARTS[start])
     route: Route | None = None
 
     async def read() -> None:
@@ -58,12 +68,12 @@ async def cut(moment: float, *, release: Release, hedge: float | None, scenario:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-@pytest.mark.parametrize("hedge", [None, 0.05])
+@pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("release", list(Release))
-def test_a_cut_at_any_moment_leaves_nothing_running(release: Release, hedge: float | None, scenario: str) -> None:
+def test_a_cut_at_any_moment_leaves_nothing_running(release: Release, start: str, scenario: str) -> None:
     seen: set[CallState] = set()
     for step in range(int(LIFE * 100)):
-        models = run_virtual(partial(cut, step / 100 + 0.001, release=release, hedge=hedge, scenario=scenario))
+        models = run_virtual(partial(cut, step / 100 + 0.001, release=release, start=start, scenario=scenario))
         seen |= {call.state for model in models for call in model.calls}
     assert {CallState.CLOSED, CallState.FINISHED} <= seen, "the sweep met no request under way, or none that ended"
 

@@ -166,7 +166,7 @@ def test_a_body_must_be_an_object(body: bytes) -> None:
             {"streamroute": {"release": "now"}},
             "streamroute.release",
             "invalid_value",
-            "streamroute.release must be one of hold, retract, append",
+            "streamroute.release must be one of hold, retract, append, continue, auto",
         ),
         (
             {"streamroute": {"relase": 1}},
