@@ -15,7 +15,18 @@ import msgspec
 
 from streamroute.errors import DataFileError
 
-__all__ = ("NliRow", "PairRow", "lines_of", "numbered", "parse_rows", "read_rows")
+__all__ = (
+    "CheapLeg",
+    "LargeLeg",
+    "NliRow",
+    "PairRow",
+    "RoutingRow",
+    "Timing",
+    "lines_of",
+    "numbered",
+    "parse_rows",
+    "read_rows",
+)
 
 _BOM = b"\xef\xbb\xbf"
 _PACKED = (b"\x1f\x8b", b"\xfd7zXZ\x00")  # what files of gzip and of xz begin with
@@ -40,7 +51,56 @@ class PairRow(msgspec.Struct, frozen=True):
     source: str | None = None
 
 
-Row = TypeVar("Row", NliRow, PairRow)
+class Timing(msgspec.Struct, frozen=True):
+    """When a leg's text came: seconds since the leg was started to its first content token and to its end. `tokens` of
+    it. `steps` are (seconds, characters so far), at sentence ends at least, in order."""
+
+    first: float
+    end: float
+    tokens: int | None = None
+    steps: list[tuple[float, int]] | None = None
+
+
+class CheapLeg(msgspec.Struct, frozen=True):
+    """What the cheap model answered, and what else was sampled of it.
+
+    `logprobs` are natural log-probabilities of the answer's tokens, `sample_logprobs` the mean of each sample's.
+    `correct` is None where nobody said.
+    """
+
+    answer: str
+    samples: list[str]
+    model: str = ""
+    correct: bool | None = None
+    logprobs: list[float] | None = None
+    timing: Timing | None = None
+    sample_timings: list[Timing] | None = None
+    sample_logprobs: list[float] | None = None
+    prompt_tokens: int | None = None
+
+
+class LargeLeg(msgspec.Struct, frozen=True):
+    """What the large model answered."""
+
+    answer: str
+    model: str = ""
+    correct: bool | None = None
+    timing: Timing | None = None
+    prompt_tokens: int | None = None
+
+
+class RoutingRow(msgspec.Struct, frozen=True):
+    """One question as both models answered it, recorded in full. `gold`: answers that are right."""
+
+    id: str
+    question: str
+    cheap: CheapLeg
+    large: LargeLeg | None = None
+    gold: list[str] | None = None
+    kind: str | None = None
+
+
+Row = TypeVar("Row", NliRow, PairRow, RoutingRow)
 
 
 def read_rows(path: Path, kind: type[Row], *, limit: int | None = None) -> Iterator[Row]:
