@@ -228,7 +228,8 @@ def _curve(timing: Timing, tokens: int, characters: int) -> tuple[tuple[float, f
 
 
 def _logprobs(values: Sequence[float] | None, text: str, start: int, stop: int) -> tuple[TokenLogprob, ...]:
-    """Those of the tokens that end in text[start:stop]. A record has no spellings: tokens are taken for equally long."""
+    """Those of the tokens that end in text[start:stop]. Records do not spell them: all are taken for equally
+    long."""
     if not values:
         return ()
     ends = [(i + 1) * len(text) // len(values) for i in range(len(values))]

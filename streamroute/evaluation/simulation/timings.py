@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
+from streamroute.config.strict import ComplaintError, strictly
 from streamroute.errors import ConfigError
 from streamroute.evaluation.rows import Timing
 
@@ -59,13 +60,14 @@ def read_timings(path: Path) -> Timings:
     """A TOML file with any of the tables cheap, large, probes (`first`, `rate`), judge (`verdict`, `pair`), and
     `probe_tokens`. Raises `ConfigError`, naming the key."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Timings)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-        raise ConfigError(f"{path}: not TOML ({error})") from error
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return strictly(raw, Timings)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except ComplaintError as complaint:
+        raise ConfigError(f"{path}: {complaint}") from None
 
 
 def estimated_tokens(text: str) -> int:
