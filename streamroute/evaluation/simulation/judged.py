@@ -20,12 +20,15 @@ from streamroute.core.policy import Always
 from streamroute.core.types import UNDECIDED, Evidence
 from streamroute.errors import DataFileError
 from streamroute.evaluation.rows import lines_of, numbered
+from streamroute.evaluation.scoring import Memo
 from streamroute.evaluation.simulation.legs import Asked, RecordedRoute
 from streamroute.evaluation.simulation.outcome import Billing
 from streamroute.evaluation.simulation.simulate import JudgeOf, simulate
 from streamroute.evaluation.simulation.timings import JudgePace
+from streamroute.nli.batcher import BlockingModel
 from streamroute.routing.tiers import Price, question_of
-from streamroute.uncertainty.base import Scorer
+from streamroute.uncertainty.base import Pair, Relations, Scorer
+from streamroute.uncertainty.judge import SemanticEntropy
 
 __all__ = ("BlockingJudge", "judge_all", "load_judged", "save_judged")
 
@@ -33,11 +36,14 @@ VERSION = 1
 
 
 class BlockingJudge:
-    """A scorer that is asked from outside of any event loop. A context manager: it holds a loop of its own."""
+    """A judge that is asked from outside of any event loop: semantic entropy over a model that is `load`ed when it is
+    asked the first time. A context manager: it holds a loop of its own. `most_probes` scales the entropy."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        self._scorer = scorer
+    def __init__(self, load: Callable[[], BlockingModel], *, most_probes: int = 8) -> None:
+        self._load = load
+        self._most_probes = most_probes
         self._runner = asyncio.Runner()
+        self._scorer: Scorer | None = None
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
@@ -51,6 +57,8 @@ class BlockingJudge:
     def __call__(self, route: RecordedRoute, asked: Asked, action: Score) -> Evidence:
         """A `JudgeOf`. Each question in a session of its own, so that the evidence does not depend on what was asked
         before. Raises `ScorerError`."""
+        if self._scorer is None:
+            self._scorer = SemanticEntropy(Memo(_Direct(self._load())), most_probes=self._most_probes)
         session = self._scorer.session(question_of([{"role": "user", "content": route.question}]))
         found = self._runner.run(
             session.evaluate(
@@ -62,6 +70,16 @@ class BlockingJudge:
             )
         )
         return replace(found, seconds=0.0)  # as measured here; the simulation has its own
+
+
+class _Direct:
+    """A blocking model as an `EntailmentModel`: nothing else runs on its loop."""
+
+    def __init__(self, model: BlockingModel) -> None:
+        self._model = model
+
+    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+        return self._model.relations(pairs)
 
 
 def judge_all(

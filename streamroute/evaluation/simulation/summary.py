@@ -57,6 +57,12 @@ def _escalated(outcome: Outcome) -> float | None:
     return outcome.first_kept if outcome.tier else None
 
 
+def _after_verdict(outcome: Outcome) -> float | None:
+    if not outcome.tier or outcome.first_kept is None or outcome.decided is None:
+        return None
+    return outcome.first_kept - outcome.decided
+
+
 def _both(name: str, of_route: Callable[[Outcome], float | None]) -> dict[str, _Figure]:
     return {f"{name}_p{p}": _Figure(of_route, _percentile(p / 100)) for p in (50, 95)}
 
@@ -70,6 +76,7 @@ FIGURES: Mapping[str, _Figure] = {
     **_both("ttfkt", lambda outcome: outcome.first_kept),
     **_both("ttfkt_kept", _kept),
     **_both("ttfkt_escalated", _escalated),
+    **_both("after_verdict", _after_verdict),
     **_both("verdict", lambda outcome: outcome.decided),
     "retracted": _Figure(lambda outcome: outcome.retracted, _mean),
     "withdrawn_tokens": _Figure(lambda outcome: outcome.withdrawn_tokens, _mean),
@@ -84,8 +91,9 @@ FIGURES: Mapping[str, _Figure] = {
     "failed": _Figure(lambda outcome: outcome.failed, _mean),
 }
 """By name. ttft, ttfkt: seconds to the first token shown and to the first that was kept; of the routes whose cheap
-answer was kept, and of the escalated ones. Tokens, probes and pairs are for each route, `hedge_won` is of the hedged ones.
-Percentiles are by nearest rank."""
+answer was kept, and of the escalated ones. after_verdict: seconds from the verdict to the first kept token of the
+escalated ones: the large model's own time to its first token, or less where it was hedged. Tokens, probes and pairs are for each route, `hedge_won` is for each hedged
+one. Percentiles are by nearest rank."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from streamroute.evaluation.simulation.outcome import Billing, Outcome
 from streamroute.evaluation.simulation.simulate import JudgeOf, simulate
 from streamroute.evaluation.simulation.timings import JudgePace
 
-__all__ = ("POLICIES", "SYSTEMS", "Settings", "System", "run", "system")
+__all__ = ("POLICIES", "SYSTEMS", "Settings", "System", "run_system", "system")
 
 POLICIES: Mapping[str, Callable[[float], Policy]] = {"threshold": Threshold}
 """How evidence becomes a verdict, from the threshold of the score."""
@@ -89,7 +89,7 @@ def system(name: str, settings: Settings) -> System:
     return SYSTEMS[name](settings)
 
 
-def run(
+def run_system(
     system: System, routes: Sequence[RecordedRoute], judge: JudgeOf, billing: Billing, pace: JudgePace
 ) -> list[Outcome]:
     """What `system` makes of every route, in order."""
