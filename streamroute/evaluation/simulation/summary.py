@@ -92,8 +92,8 @@ FIGURES: Mapping[str, _Figure] = {
 }
 """By name. ttft, ttfkt: seconds to the first token shown and to the first that was kept; of the routes whose cheap
 answer was kept, and of the escalated ones. after_verdict: seconds from the verdict to the first kept token of the
-escalated ones: the large model's own time to its first token, or less where it was hedged. Tokens, probes and pairs are for each route, `hedge_won` is for each hedged
-one. Percentiles are by nearest rank."""
+escalated ones: the large model's own time to its first token, or less where it was hedged. Tokens, probes and pairs are
+for each route, `hedge_won` is for each hedged one. Percentiles are by nearest rank."""
 
 
 @dataclass(frozen=True, slots=True)
