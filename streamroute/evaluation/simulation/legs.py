@@ -198,22 +198,20 @@ def _steps(text: str, timing: Timing, tokens: int) -> list[tuple[float, int]]:
     nothing where there is no text."""
     if not text:
         return []
-    first = timing.steps[0][1] if timing.steps and timing.steps[0][0] == timing.first else -(-len(text) // tokens)
-    points = [(timing.first, first), *(timing.steps or ()), (timing.end, len(text))]
+    steps = timing.steps or []
+    first = steps[0][1] if steps and steps[0][0] == timing.first else -(-len(text) // tokens)
     ends = [match.end() for match in _SENTENCE_END.finditer(text)]
     cuts = sorted({first, *(end for end in ends if end > first), len(text)})
-    return [(_reached(points, cut), cut) for cut in cuts]
+    return [(timing.first if cut == first else _reached(timing, steps, cut, first, len(text)), cut) for cut in cuts]
 
 
-def _reached(points: Sequence[tuple[float, int]], characters: int) -> float:
-    """When that many characters are there: text comes evenly between the points."""
-    previous = points[0]
-    for at, so_far in points:
-        if so_far >= characters:
-            t0, n0 = previous
-            return at if so_far == n0 else t0 + (at - t0) * (characters - n0) / (so_far - n0)
-        previous = (at, so_far)
-    return points[-1][0]
+def _reached(timing: Timing, steps: Sequence[tuple[float, int]], cut: int, first: int, length: int) -> float:
+    """When `cut` characters are there: with the step that brings them, or, where none is recorded, on the way from the
+    first token to the end, on which text comes evenly."""
+    if steps:
+        return next((max(at, timing.first) for at, so_far in steps if so_far >= cut), timing.end)
+    even = timing.first + (timing.end - timing.first) * (cut - first) / max(length - first, 1)
+    return min(even, timing.end)
 
 
 def _curve(timing: Timing, tokens: int, characters: int) -> tuple[tuple[float, float], ...]:
