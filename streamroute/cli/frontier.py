@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Column, Table
+from rich.text import Text
 
 from streamroute.errors import ConfigError, DataFileError
 from streamroute.evaluation.simulation.summary import FIGURES, Estimate, Summary
@@ -40,42 +41,50 @@ def details(point: Point) -> RenderableType:
     return table
 
 
-_COLUMNS = {
+_MONEY = {
     "right": "quality",
+    "escalated": "escalated",
     "cost": "cost",
     "waste": "waste",
-    "escalated": "escalated",
-    "TTFT p50": "ttft_p50",
+    "retracted": "retracted",
+    "probes": "probes",
+}
+_TIME = {
+    "TTFT": "ttft_p50",
     "TTFKT p50": "ttfkt_p50",
     "p95": "ttfkt_p95",
     "kept p50": "ttfkt_kept_p50",
-    "kept p95": "ttfkt_kept_p95",
-    "escalated p50": "ttfkt_escalated_p50",
-    "escalated p95": "ttfkt_escalated_p95",
-    "verdict p50": "verdict_p50",
-    "retracted": "retracted",
+    "p95 ": "ttfkt_kept_p95",
+    "esc. p50": "ttfkt_escalated_p50",
+    "p95  ": "ttfkt_escalated_p95",
+    "verdict": "verdict_p50",
 }
 _SHARES = frozenset({"quality", "escalated", "retracted"})
 
 
 def side_by_side(points: Sequence[Point], *, reference: float | None) -> RenderableType:
-    """One line a system. Costs are in hundredths of `reference`, or as they are where there is none."""
-    headers = (Column(name, justify="right") for name in _COLUMNS)
+    """One line a system, of money and of seconds. Costs are in hundredths of `reference`, or as they are where there is
+    none."""
+    return Group(_table(points, _MONEY, reference), Text(), _table(points, _TIME, reference))
+
+
+def _table(points: Sequence[Point], columns: Mapping[str, str], reference: float | None) -> Table:
+    headers = (Column(name, justify="right") for name in columns)
     table = Table(Column("system", no_wrap=True), Column("limit", justify="right"), *headers, box=None, pad_edge=False)
     for point in points:
-        cells = []
-        for figure in _COLUMNS.values():
-            value = point.summary.value(figure)
-            if value is None:
-                cells.append("-")
-            elif figure in _SHARES:
-                cells.append(f"{value:.1%}")
-            elif figure in ("cost", "waste"):
-                cells.append(f"{value:.0f}" if reference is None else f"{value / reference:.1%}")
-            else:
-                cells.append(f"{value:.2f}")
+        cells = (_cell(figure, point.summary.value(figure), reference) for figure in columns.values())
         table.add_row(point.name, "" if point.threshold is None else f"{point.threshold:.2f}", *cells)
     return table
+
+
+def _cell(figure: str, value: float | None, reference: float | None) -> str:
+    if value is None:
+        return "-"
+    if figure in _SHARES:
+        return f"{value:.1%}"
+    if figure in ("cost", "waste"):
+        return f"{value:.0f}" if reference is None else f"{value / reference:.1%}"
+    return f"{value:.2f}"
 
 
 def csv_of(points: Sequence[Point]) -> str:

@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -20,7 +19,7 @@ from streamroute.cli.frontier import Point, csv_of, details, plot, side_by_side
 from streamroute.core.plan import ProbeSchedule
 from streamroute.errors import BadRequestError, DataFileError
 from streamroute.evaluation.rows import RoutingRow
-from streamroute.evaluation.simulation.judged import BlockingJudge, judge_all, load_judged, save_judged
+from streamroute.evaluation.simulation.judged import BlockingJudge, identity, judge_all, load_judged, save_judged
 from streamroute.evaluation.simulation.legs import RecordedRoute
 from streamroute.evaluation.simulation.outcome import Billing
 from streamroute.evaluation.simulation.simulate import JudgeOf
@@ -115,15 +114,9 @@ def _judge(
     if not judged:
         return judge
     if args.judged is not None:
-        identity = {
-            "model": spec.name,
-            "sha256": spec.sha256,
-            "most_probes": str(most),
-            "streamroute": metadata.version("streamroute"),
-        }
-        path = Path(args.judged)
-        known = load_judged(path, routes, identity) if path.exists() else 0
-        stack.callback(_keep, path, routes, identity, known)
+        path, who = Path(args.judged), identity(spec, most)
+        known = load_judged(path, routes, who) if path.exists() else 0
+        stack.callback(_keep, path, routes, who, known)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -133,9 +126,9 @@ def _judge(
     return judge
 
 
-def _keep(path: Path, routes: Sequence[RecordedRoute], identity: Mapping[str, str], known: int) -> None:
+def _keep(path: Path, routes: Sequence[RecordedRoute], who: Mapping[str, str], known: int) -> None:
     if sum(len(route.evidence) for route in routes) > known:
-        save_judged(path, routes, identity)
+        save_judged(path, routes, who)
 
 
 def _write(args: argparse.Namespace, points: Sequence[Point]) -> None:

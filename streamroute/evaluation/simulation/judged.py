@@ -13,6 +13,7 @@ from typing import Self
 
 import msgspec
 
+from streamroute import uncertainty
 from streamroute.core.actions import Score
 from streamroute.core.events import ProbeFinished
 from streamroute.core.plan import Plan, ProbeSchedule
@@ -26,13 +27,27 @@ from streamroute.evaluation.simulation.outcome import Billing
 from streamroute.evaluation.simulation.simulate import JudgeOf, simulate
 from streamroute.evaluation.simulation.timings import JudgePace
 from streamroute.nli.batcher import BlockingModel
+from streamroute.nli.manifest import ModelSpec
 from streamroute.routing.tiers import Price, question_of
 from streamroute.uncertainty.base import Pair, Relations, Scorer
 from streamroute.uncertainty.judge import SemanticEntropy
 
-__all__ = ("BlockingJudge", "judge_all", "load_judged", "save_judged")
+__all__ = ("BlockingJudge", "identity", "judge_all", "load_judged", "save_judged")
 
 VERSION = 1
+
+
+def identity(spec: ModelSpec, most_probes: int) -> dict[str, str]:
+    """What the evidence of a judge depends on: its model, how the entropy is scaled, and the code that scores."""
+    code = hashlib.sha256()
+    for path in sorted(Path(uncertainty.__path__[0]).rglob("*.py")):
+        code.update(path.read_bytes())
+    return {
+        "model": spec.name,
+        "sha256": spec.sha256,
+        "most_probes": str(most_probes),
+        "code": code.hexdigest()[:16],
+    }
 
 
 class BlockingJudge:

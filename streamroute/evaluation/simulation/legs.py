@@ -73,13 +73,11 @@ class RecordedTier:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedRoute:
-    """One question with every leg it may need. `evidence` is what the judge said of it so far, filled as it is asked.
-    `dice` is the request's own number for policies that randomise."""
+    """One question with every leg it may need. `evidence` is what the judge said of it, filled as it is asked."""
 
     id: str
     question: str
     tiers: tuple[RecordedTier, ...]
-    dice: float = 0.5
     evidence: dict[Asked, Evidence] = field(default_factory=dict)
 
     @classmethod

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from streamroute.core.actions import Score
 from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.policy import Threshold
@@ -15,6 +17,7 @@ from streamroute.evaluation.rows import CheapLeg, LargeLeg, RoutingRow, Timing
 from streamroute.evaluation.simulation.legs import Asked, RecordedRoute
 from streamroute.evaluation.simulation.outcome import Billing
 from streamroute.evaluation.simulation.timings import JudgePace, Pace, Timings
+from streamroute.testing import ScriptedScorer, run_virtual
 
 # Ten tokens a second, so that moments are round: cheap from .3 s, large from 1 s.
 TIMINGS = Timings(
@@ -69,3 +72,22 @@ class Written:
             answer_cluster=0 if asked.characters else None,
             nli_pairs=self.pairs * samples,
         )
+
+
+def scripted(route: RecordedRoute, asked: Asked, action: Score) -> Evidence:
+    """What a `ScriptedScorer` says."""
+
+    async def evaluate() -> Evidence:
+        return await ScriptedScorer(delay=0).evaluate(
+            answer=action.answer,
+            answer_finished=action.answer_finished,
+            samples=action.samples,
+            expected=action.expected,
+        )
+
+    return run_virtual(evaluate)
+
+
+def about(value: Any) -> Any:
+    """Equal up to rounding; of no type, so that tuples that hold it can be compared."""
+    return pytest.approx(value)

@@ -24,14 +24,15 @@ from streamroute.routing.router import ProbePlan, Router, Tier
 from streamroute.routing.stream import LegState, Route
 from streamroute.routing.tiers import Price
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
-from tests.evaluation.simulation.recorded import BILLING, TIMINGS, Written, plan, route
+from tests.evaluation.simulation.recorded import BILLING, TIMINGS, Written, about, plan, route, scripted
 
 AGREE, DIFFER = Written((0.1, 0.1)), Written((0.9, 0.9))
 PACE = JudgePace(verdict=0.03, pair=0.01)
 
-# `route()`: the cheap answer has 3 tokens at .3, .4, .5; probes end at .4 and .6. The judge is asked at .4 about one
-# (.05 + .02 s for two pairs) and, when it is done at .47, the answer has ended unjudged: at .5 it is asked again (.05);
-# at .6 about both (.07), and says so at .67. The large answer has 3 tokens from 1.0 s after its start.
+# `route()`: the cheap answer has 3 tokens at .3, .4, .5; probes end at .4 and .6. The judge is asked about one probe at
+# .4 (.03 s, and .02 for two new pairs), again when the sentence is there at .5 (.03), and when it is known to be
+# the last (.53, until .56); about both at .6, and says so at .65. The large answer has 3 tokens, from 1 s after its
+# start.
 
 
 def play(found: RecordedRoute, asked: Plan, judge: Written, billing: Billing = BILLING) -> Outcome:
@@ -42,39 +43,39 @@ def test_a_kept_answer_is_shown_at_its_first_token_and_decided_after_the_last_pr
     found = play(route(), plan(release=Release.RETRACT), Written((0.1, 0.1)))
     assert (found.tier, found.reason, found.correct, found.failed) == (0, "samples_agree", False, False)
     assert (found.first_shown, found.first_kept) == (0.3, 0.3)
-    assert (found.decided, found.finished) == (pytest.approx(0.65), pytest.approx(0.65))
+    assert (found.decided, found.finished) == (about(0.65), about(0.65))
     assert not found.retracted
     assert (found.probes, found.probes_started, found.probe_tokens) == (2, 2, 6)
     assert (found.verdicts, found.nli_pairs) == (4, 4)
-    assert (found.cost, found.waste) == (pytest.approx(9), 0)
+    assert (found.cost, found.waste) == (about(9), 0)
 
 
 def test_an_escalated_answer_is_withdrawn_and_the_large_one_comes_a_first_token_later() -> None:
     found = play(route(), plan(release=Release.RETRACT), Written((0.9, 0.9)))
     assert (found.tier, found.correct, found.retracted, found.withdrawn_tokens) == (1, True, True, 3)
-    assert (found.first_shown, found.first_kept) == (0.3, pytest.approx(1.65))
-    assert (found.decided, found.finished) == (pytest.approx(0.65), pytest.approx(1.85))
+    assert (found.first_shown, found.first_kept) == (0.3, about(1.65))
+    assert (found.decided, found.finished) == (about(0.65), about(1.85))
     assert (found.wasted_cheap, found.wasted_probe, found.wasted_large) == (3, 0, 0)
-    assert (found.cost, found.waste) == (pytest.approx(3 + 6 + 30), pytest.approx(3))
+    assert (found.cost, found.waste) == (about(3 + 6 + 30), about(3))
 
 
 def test_held_answers_come_with_the_verdict() -> None:
-    assert play(route(), plan(), Written((0.1, 0.1))).first_shown == pytest.approx(0.65)
+    assert play(route(), plan(), Written((0.1, 0.1))).first_shown == about(0.65)
     held = play(route(), plan(), Written((0.9, 0.9)))
-    assert (held.first_shown, held.first_kept) == (pytest.approx(1.65), pytest.approx(1.65))
+    assert (held.first_shown, held.first_kept) == (about(1.65), about(1.65))
     assert (held.retracted, held.withdrawn_tokens) == (False, 0)
 
 
 def test_a_superseded_answer_is_no_retraction_but_what_was_shown_does_not_count_as_kept() -> None:
     found = play(route(), plan(release=Release.APPEND), Written((0.9, 0.9)))
-    assert (found.first_shown, found.first_kept) == (0.3, pytest.approx(1.65))
+    assert (found.first_shown, found.first_kept) == (0.3, about(1.65))
     assert (found.retracted, found.withdrawn_tokens) == (False, 3)
 
 
 def test_a_verdict_stops_what_still_runs_and_pays_for_what_was_generated() -> None:
     long = route("It is Rome." + " And more of it" * 20)  # 78 tokens, to 8 s
     found = play(long, plan(release=Release.RETRACT), Written((0.9, 0.9)))
-    assert found.decided == pytest.approx(0.65)
+    assert found.decided == about(0.65)
     assert found.wasted_cheap == found.withdrawn_tokens == 1 + int((0.65 - 0.3) * 10)
     full = play(
         long, plan(release=Release.RETRACT), Written((0.9, 0.9)), Billing.of_ratio(10, prompt=0, cancelled="full")
@@ -90,11 +91,11 @@ def test_probes_that_nobody_hears_are_waste() -> None:
         return Evidence(samples=1, expected=2, score=0.9, low=0.9, high=1.0, answer_cluster=0, nli_pairs=5)
 
     found = simulate(slow, plan(release=Release.RETRACT), certain, BILLING, PACE)
-    assert (found.decided, found.reason) == (pytest.approx(0.48), "certain_to_disagree")
+    assert (found.decided, found.reason) == (about(0.48), "certain_to_disagree")
     assert (found.probes, found.probes_started, found.wasted_probe) == (1, 2, 0)  # cancelled before its first token
     late = simulate(slow, plan(release=Release.RETRACT), certain, BILLING, JudgePace(verdict=1.6, pair=0))
-    assert (late.decided, late.wasted_probe) == (pytest.approx(2.0), 11)
-    assert late.waste == pytest.approx(3 + 11)
+    assert (late.decided, late.wasted_probe) == (about(2.0), 11)
+    assert late.waste == about(3 + 11)
 
 
 def test_a_hedge_runs_unseen_and_is_kept_or_wasted() -> None:
@@ -105,13 +106,13 @@ def test_a_hedge_runs_unseen_and_is_kept_or_wasted() -> None:
     lost = play(route(), hedged, Written((0.1, 0.1), pairs=50))  # decided at 1.6, when 3 large tokens are there
     assert (lost.hedged, lost.hedge_won, lost.tier) == (True, False, 0)
     assert lost.wasted_large == 3
-    assert lost.waste == pytest.approx(30)
+    assert lost.waste == about(30)
 
 
 def test_a_deadline_decides_and_the_judge_comes_too_late() -> None:
     found = play(route(), plan(decision_deadline=0.45, on_timeout=Decision.ESCALATE), Written((0.1, 0.1)))
     assert (found.decided, found.reason, found.tier) == (0.45, "deadline", 1)
-    assert found.first_kept == pytest.approx(1.45)
+    assert found.first_kept == about(1.45)
 
 
 def test_probes_in_waves_start_when_the_judge_has_spoken() -> None:
@@ -120,7 +121,7 @@ def test_probes_in_waves_start_when_the_judge_has_spoken() -> None:
     # The first is judged by .45; then the second starts and takes .6, while the answer is judged as it grows.
     asked = [(asked.probes, asked.finished) for asked in judge.asked]
     assert asked == [((0,), False), ((0,), False), ((0,), True), ((0, 1), True)]
-    assert found.decided == pytest.approx(0.45 + 0.6 + 0.05)
+    assert found.decided == about(0.45 + 0.6 + 0.05)
 
 
 def test_evidence_is_asked_once_and_costs_its_time_again() -> None:
@@ -142,7 +143,7 @@ def test_the_judge_is_asked_by_what_had_ended_when() -> None:
 
 def test_a_judge_that_fails_leaves_the_route_to_its_plan() -> None:
     found = play(route(), plan(on_uncertain=Decision.ESCALATE), Written(broken=True))
-    assert (found.reason, found.tier, found.decided) == ("scorer_failed", 1, pytest.approx(0.43))
+    assert (found.reason, found.tier, found.decided) == ("scorer_failed", 1, about(0.43))
 
 
 def test_what_is_not_recorded_fails() -> None:
@@ -185,11 +186,11 @@ def test_three_tiers_are_judged_one_after_the_other() -> None:
     asked = Plan(tiers=(schedule, schedule, None), policy=Threshold(0.5), decision_deadline=None)
     judge = Written((0.9, 0.9))
     found = play(three, asked, judge, Billing((Price(),) * 3))
-    assert (found.tier, found.decided) == (2, pytest.approx(0.65 + 0.65))
+    assert (found.tier, found.decided) == (2, about(0.65 + 0.65))
     assert [(each.tier, each.probes) for each in judge.asked] == [
         (tier, probes) for tier in (0, 1) for probes in ((0,), (0,), (0,), (0, 1))
     ]
-    assert found.first_kept == pytest.approx(0.65 + 0.65 + 1.0)
+    assert found.first_kept == about(0.65 + 0.65 + 1.0)
     assert found.probes == 4
 
 
@@ -267,18 +268,9 @@ def simulated(cheap: Script, probes: Sequence[Script], large: Script, **settings
     )
     schedule = ProbeSchedule(count=len(probes), wave=settings.pop("wave"), after=settings.pop("after"))
 
-    def judge(route: RecordedRoute, asked: Asked, action: Score) -> Evidence:
-        async def evaluate() -> Evidence:
-            return await ScriptedScorer(delay=0).evaluate(
-                answer=action.answer,
-                answer_finished=action.answer_finished,
-                samples=action.samples,
-                expected=action.expected,
-            )
-
-        return run_virtual(evaluate)
-
-    return simulate(found, Plan(tiers=(schedule, None), **settings), judge, BILLING, JudgePace(verdict=DELAY, pair=0))
+    return simulate(
+        found, Plan(tiers=(schedule, None), **settings), scripted, BILLING, JudgePace(verdict=DELAY, pair=0)
+    )
 
 
 @settings(max_examples=150, deadline=None)
@@ -302,8 +294,8 @@ def test_the_simulator_and_the_driver_agree(data: st.DataObject) -> None:
     assert route.verdict is not None
     assert (found.tier, found.reason, found.retracted) == (route.tier, route.verdict.reason, route.retracted)
     timings = route.timings
-    assert (found.first_shown, found.first_kept) == pytest.approx((timings.first_shown, timings.first_kept))
-    assert (found.decided, found.finished) == pytest.approx((timings.decided, timings.finished))
+    assert (found.first_shown, found.first_kept) == about((timings.first_shown, timings.first_kept))
+    assert (found.decided, found.finished) == about((timings.decided, timings.finished))
     probing = [leg for leg in route.legs if leg.leg.probe is not None]
     assert found.probes_started == len(probing)
     assert found.probes == sum(leg.state is LegState.FINISHED for leg in probing)
