@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from streamroute.core.cascade import SENTENCE_ENDS
-from streamroute.core.events import AnswerFinished, DeltaReceived, Event, LegFailed, ProbeFinished
+from streamroute.core.events import AnswerFinished, DeltaReceived, Event, EvidenceReceived, LegFailed, ProbeFinished
 from streamroute.core.types import Delta, Evidence, Leg, Sample, TokenLogprob
 from streamroute.errors import DataFileError, StreamrouteError
 from streamroute.evaluation.rows import RoutingRow, Timing
@@ -27,7 +27,7 @@ class Asked(NamedTuple):
     tier: int
     characters: int
     finished: bool
-    probes: tuple[int, ...]
+    probes: tuple[int | None, ...]
     expected: int
 
 
@@ -73,12 +73,14 @@ class RecordedTier:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedRoute:
-    """One question with every leg it may need. `evidence` is what the judge said of it, filled as it is asked."""
+    """One question with every leg it may need. `evidence` is what the judge said of it, filled as it is asked;
+    `answers` the same as the core hears it, to save the making."""
 
     id: str
     question: str
     tiers: tuple[RecordedTier, ...]
     evidence: dict[Asked, Evidence] = field(default_factory=dict)
+    answers: dict[tuple[object, ...], EvidenceReceived] = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: RoutingRow, timings: Timings) -> RecordedRoute:

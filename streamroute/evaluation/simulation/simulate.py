@@ -8,7 +8,7 @@ waits and nothing is generated, so thousands of routes are simulated in a second
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heapreplace
 from typing import assert_never
 
 from streamroute.core.actions import (
@@ -25,9 +25,16 @@ from streamroute.core.actions import (
     StartProbes,
 )
 from streamroute.core.cascade import Cascade
-from streamroute.core.events import Event, EvidenceReceived, ProbeFinished, RouteStarted, ScorerFailed, TimerFired
+from streamroute.core.events import (
+    AnswerFinished,
+    Event,
+    EvidenceReceived,
+    ProbeFinished,
+    RouteStarted,
+    ScorerFailed,
+    TimerFired,
+)
 from streamroute.core.plan import Plan
-from streamroute.core.states import Phase
 from streamroute.core.types import Evidence, Leg
 from streamroute.errors import LocalProtocolError, ScorerError
 from streamroute.evaluation.simulation.legs import Asked, RecordedLeg, RecordedRoute
@@ -45,20 +52,16 @@ _TIMER = TimerFired()
 
 
 class _Running:
-    """A leg, or an answer of the judge, that is under way. `alive` is False once it is cancelled or has ended."""
+    """A leg that is under way, or that was. `alive` is False once it is cancelled or has ended."""
 
     __slots__ = ("alive", "cancelled", "events", "record", "started")
 
-    def __init__(self, record: RecordedLeg, started: float) -> None:
-        self.record = record
-        self.events = record.events
+    def __init__(self, events: tuple[tuple[float, Event], ...], started: float, record: RecordedLeg | None) -> None:
+        self.events = events
         self.started = started
+        self.record = record  # None: an answer of the judge
         self.alive = True
         self.cancelled: float | None = None
-
-    def tokens_by(self, now: float) -> int:
-        until = now if self.cancelled is None else self.cancelled
-        return self.record.tokens_by(until - self.started)
 
 
 def simulate(
@@ -79,15 +82,17 @@ class _Simulation:
         self._heap: list[tuple[float, int, _Running, int]] = []
         self._order = 0  # of what was put on the heap: what is due together is heard in this order
         self._started: dict[tuple[int, int | None], _Running] = {}
-        self._heard: list[int] = []  # probes of the judged tier that have ended, in order
+        self._heard: list[int | None] = []  # probes of the judged tier that have ended, in order
         self._pairs: dict[int, int] = {}  # that the judge has compared, by tier
         self._sharing: set[tuple[int, int | None]] = set()  # probes whose prompt another of their request pays
         self._first_shown: float | None = None
         self._first_kept: float | None = None
+        self._shown: int | None = None  # the tier that it is of
         self._retracted = False
         self._withdrawn = 0
         self._verdicts = 0
         self._hedge: int | None = None
+        self._ended = self._failed = False
 
     def run(self) -> Outcome:
         cascade, heap = self._cascade, self._heap
@@ -97,41 +102,51 @@ class _Simulation:
         judged: int | None = None
         while True:
             for action in receive(event, now=now):
-                if type(action) is Emit:
-                    if self._first_kept is None and action.delta.has_content:
-                        self._first_kept = now
-                        if self._first_shown is None:
-                            self._first_shown = now
-                else:
-                    self._act(action, now)
-            if judged is not None and cascade.judged_tier != judged:
+                self._act(action, now)
+            before, judged = judged, cascade.judged_tier
+            if before is not None and before != judged:
                 decided = now
                 self._heard.clear()
-            judged = cascade.judged_tier
-            if cascade.over:
-                break
-            due = next_deadline() if judged is not None else None
+            if self._ended:
+                return self._outcome(now, decided)
+            due = None
+            if judged is not None:
+                due = next_deadline()
+            elif self._shown == cascade.tier and (end := self._certain_end()) is not None:
+                return self._outcome(end, decided)
             while heap and not heap[0][2].alive:
                 heappop(heap)
             if heap and (due is None or heap[0][0] < due):
-                now, _, running, at = heappop(heap)
+                now, _, running, at = heap[0]
                 event = running.events[at][1]
                 at += 1
                 if at < len(running.events):
                     self._order += 1
-                    heappush(heap, (running.started + running.events[at][0], self._order, running, at))
+                    heapreplace(heap, (running.started + running.events[at][0], self._order, running, at))
                 else:
                     running.alive = False
-                if type(event) is ProbeFinished and event.leg.probe is not None:
+                    heappop(heap)
+                if type(event) is ProbeFinished:
                     self._heard.append(event.leg.probe)
             elif due is not None:
                 now, event = max(now, due), _TIMER
             else:
                 raise LocalProtocolError(f"route {self._route.id}: nothing runs and no deadline is set")
-        return self._outcome(now, decided)
+
+    def _certain_end(self) -> float | None:
+        """When a committed answer of which something is shown will be whole. The core promises that nothing but its own
+        end can happen to it, so that need not be played. None where the record is of an end in failure."""
+        running = self._started[self._cascade.tier, None]
+        at, last = running.events[-1]
+        return running.started + at if running.alive and type(last) is AnswerFinished else None
 
     def _act(self, action: Action, now: float) -> None:
         match action:
+            case Emit():
+                if self._first_kept is None and action.delta.has_content:
+                    self._first_kept, self._shown = now, action.tier
+                    if self._first_shown is None:
+                        self._first_shown = now
             case StartAnswer(leg):
                 if leg.tier > self._cascade.tier:
                     self._hedge = leg.tier
@@ -152,57 +167,68 @@ class _Simulation:
                 self._withdraw(tier, now)
             case Append(tier):
                 self._withdraw(tier, now)
-            case Emit() | Commit() | Finish() | Fail():
+            case Finish() | Fail():
+                self._ended = True
+                self._failed = isinstance(action, Fail)
+            case Commit():
                 pass
             case _:
                 assert_never(action)
 
     def _start(self, leg: Leg, now: float) -> None:
-        self._started[leg.tier, leg.probe] = self._run(self._route.leg(leg), now)
+        record = self._route.leg(leg)
+        self._started[leg.tier, leg.probe] = self._run(record.events, now, record)
 
-    def _run(self, record: RecordedLeg, now: float) -> _Running:
-        running = _Running(record, now)
+    def _run(self, events: tuple[tuple[float, Event], ...], now: float, record: RecordedLeg | None) -> _Running:
+        running = _Running(events, now, record)
         self._order += 1
-        heappush(self._heap, (now + record.events[0][0], self._order, running, 0))
+        heappush(self._heap, (now + events[0][0], self._order, running, 0))
         return running
 
     def _ask(self, action: Score, now: float) -> None:
         """The evidence comes after the time that the judge takes for the pairs that are new to it."""
-        tier = action.tier
-        probes = tuple(self._heard[: len(action.samples)])
-        asked = Asked(tier, len(action.answer), action.answer_finished, probes, action.expected)
+        tier, seconds = action.tier, self._pace.verdict
         self._verdicts += 1
-        seconds = self._pace.verdict
         event: Event
         try:
-            found = self._route.evidence.get(asked)
-            if found is None:
-                found = self._route.evidence[asked] = self._judge(self._route, asked, action)
+            event = self._evidence(action)
         except ScorerError as error:
             event = ScorerFailed(tier, error)
         else:
             known = self._pairs.get(tier, 0)
-            new = max(found.nli_pairs - known, 0)
-            self._pairs[tier] = known + new
-            seconds += self._pace.pair * new
-            event = EvidenceReceived(tier, found)
-        self._run(RecordedLeg(((seconds, event),)), now)
+            if event.evidence.nli_pairs > known:
+                seconds += self._pace.pair * (event.evidence.nli_pairs - known)
+                self._pairs[tier] = event.evidence.nli_pairs
+        self._run(((seconds, event),), now, None)
+
+    def _evidence(self, action: Score) -> EvidenceReceived:
+        route = self._route
+        probes = tuple(self._heard[: len(action.samples)])
+        asked = (action.tier, len(action.answer), action.answer_finished, probes, action.expected)
+        event = route.answers.get(asked)
+        if event is None:
+            key = Asked(*asked)
+            if key not in route.evidence:
+                route.evidence[key] = self._judge(route, key, action)
+            event = route.answers[asked] = EvidenceReceived(action.tier, route.evidence[key])
+        return event
 
     def _withdraw(self, tier: int, now: float) -> None:
-        self._withdrawn += self._started[tier, None].tokens_by(now)
-        self._first_kept = None
+        self._withdrawn += _generated(self._started[tier, None], now)
+        self._first_kept = self._shown = None
 
     # -- the account --------------------------------------------------------------------------------------------------
 
     def _outcome(self, now: float, decided: float | None) -> Outcome:
         cascade, billing = self._cascade, self._billing
-        failed, kept = cascade.phase is not Phase.FINISHED, cascade.tier
+        failed, kept = self._failed, cascade.tier
         cost = waste = 0.0
         wasted_cheap = wasted_large = wasted_probe = probe_tokens = heard = probes = 0
         for (tier, probe), running in self._started.items():
             record, cancelled = running.record, running.cancelled
+            assert record is not None
             whole = cancelled is None or billing.cancelled == "full"
-            tokens = record.tokens if whole else running.tokens_by(now)
+            tokens = record.tokens if whole else _generated(running, now)
             prompt = 0 if (tier, probe) in self._sharing else record.prompt_tokens
             price = billing.prices[tier].of(prompt, tokens)
             cost += price
@@ -247,3 +273,9 @@ class _Simulation:
             self._hedge is not None,
             self._hedge is not None and self._hedge == kept and not failed,
         )
+
+
+def _generated(running: _Running, now: float) -> int:
+    """Tokens of a leg until now, or until it was cancelled."""
+    assert running.record is not None
+    return running.record.tokens_by((now if running.cancelled is None else running.cancelled) - running.started)
