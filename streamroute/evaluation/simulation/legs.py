@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -73,12 +74,14 @@ class RecordedTier:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedRoute:
-    """One question with every leg it may need. `evidence` is what the judge said of it, filled as it is asked;
-    `answers` the same as the core hears it, to save the making."""
+    """One question with every leg it may need. `dice` is its own number in [0, 1) for policies that randomise.
+    `evidence` is what the judge said of it, filled as it is asked; `answers` the same as the core hears it, to save the
+    making."""
 
     id: str
     question: str
     tiers: tuple[RecordedTier, ...]
+    dice: float = 0.5
     evidence: dict[Asked, Evidence] = field(default_factory=dict)
     answers: dict[tuple[object, ...], EvidenceReceived] = field(default_factory=dict)
 
@@ -90,7 +93,9 @@ class RecordedRoute:
             tiers = (_cheap(row, timings), _large(row, timings))
         except ValueError as error:
             raise DataFileError(f"row {row.id}: {error}") from error
-        return cls(row.id, row.question, tuple(tier for tier in tiers if tier is not None))
+        digest = hashlib.sha256(f"{row.id}\n{row.question}".encode(errors="surrogatepass")).digest()
+        dice = int.from_bytes(digest[:6]) / 2**48
+        return cls(row.id, row.question, tuple(tier for tier in tiers if tier is not None), dice)
 
     def leg(self, leg: Leg) -> RecordedLeg:
         """One that fails at once where there is no record."""

@@ -92,6 +92,6 @@ def system(name: str, settings: Settings) -> System:
 def run_system(
     system: System, routes: Sequence[RecordedRoute], judge: JudgeOf, billing: Billing, pace: JudgePace
 ) -> list[Outcome]:
-    """What `system` makes of every route, in order."""
+    """What `system` makes of every route, in order; each is decided with its own dice."""
     seen = map(whole_drafts, routes) if system.whole else routes
-    return [simulate(route, system.plan, judge, billing, pace) for route in seen]
+    return [simulate(route, replace(system.plan, dice=route.dice), judge, billing, pace) for route in seen]

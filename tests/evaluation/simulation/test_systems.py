@@ -1,12 +1,19 @@
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+from msgspec.structs import replace as restructured
+
+from streamroute.core.plan import Plan
 from streamroute.core.types import Release
 from streamroute.errors import ConfigError
+from streamroute.evaluation.simulation import systems
+from streamroute.evaluation.simulation.legs import RecordedRoute
 from streamroute.evaluation.simulation.outcome import Outcome
+from streamroute.evaluation.simulation.simulate import simulate
 from streamroute.evaluation.simulation.systems import SYSTEMS, Settings, run_system, system
-from tests.evaluation.simulation.recorded import BILLING, TIMINGS, Written, about, route
+from tests.evaluation.simulation.recorded import BILLING, TIMINGS, Written, about, route, row
 
 SETTINGS = Settings(probes=2)
 
@@ -57,3 +64,18 @@ def test_what_is_set_holds_for_all_that_judge() -> None:
 def test_a_system_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match=r"no system 'holt' .*hold"):
         system("holt", SETTINGS)
+
+
+def test_every_route_is_decided_with_its_own_dice_and_always_with_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    thrown: list[float] = []
+
+    def watched(route: RecordedRoute, plan: Plan, *args: Any) -> Outcome:
+        thrown.append(plan.dice)
+        return simulate(route, plan, *args)
+
+    monkeypatch.setattr(systems, "simulate", watched)
+    routes = [RecordedRoute.of(restructured(row(), id=name), TIMINGS) for name in ("a", "b", "a")]
+    run_system(system("hold", SETTINGS), routes, Written(), BILLING, TIMINGS.judge)
+    first, second, third = thrown
+    assert first == third != second
+    assert all(0 <= dice < 1 for dice in thrown)
