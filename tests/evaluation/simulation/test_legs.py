@@ -43,6 +43,8 @@ def test_an_empty_answer_only_ends() -> None:
 def test_tokens_come_evenly_between_what_is_recorded() -> None:
     leg = answer_leg(0, "x" * 40, Timing(1.0, 2.0, 11))
     assert [leg.tokens_by(at) for at in (0.0, 0.99, 1.0, 1.1, 1.55, 2.0, 9.0)] == [0, 0, 1, 2, 6, 11, 11]
+    stated = answer_leg(0, "x" * 400, Pace(first=0.35, rate=80).timing(100))
+    assert [stated.tokens_by(0.35 + n / 80) for n in range(100)] == list(range(1, 101))
     bursts = answer_leg(0, "x" * 40, Timing(1.0, 2.0, 10, [(1.5, 36)]))
     assert [bursts.tokens_by(at) for at in (1.0, 1.5, 1.75)] == [1, 9, 9]
 

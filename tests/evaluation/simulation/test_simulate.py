@@ -170,32 +170,36 @@ def test_a_prompt_that_probes_share_is_paid_once() -> None:
 
 
 def test_three_tiers_are_judged_one_after_the_other() -> None:
-    """The second tier's own two probes are heard from its start on."""
+    """The second tier's own two probes are heard from its start on, here the second of them first."""
     two = route()
-    middle = dataclasses.replace(
-        two.tiers[0],
-        answer=RecordedLeg(tuple((at, _moved(event, 1)) for at, event in two.tiers[0].answer.events), tokens=3),
-        probes=tuple(
-            RecordedLeg(tuple((at, _moved(event, 1)) for at, event in probe.events), tokens=3)
-            for probe in two.tiers[0].probes
-        ),
-    )
-    last = RecordedTier(RecordedLeg(tuple((at, _moved(e, 2)) for at, e in two.tiers[1].answer.events), tokens=3))
-    three = dataclasses.replace(two, tiers=(two.tiers[0], middle, last))
+    swapped = route(sample_timings=[Timing(0.2, 0.6, 3), Timing(0.2, 0.4, 3)])
+    middle = RecordedTier(_moved(swapped.tiers[0].answer, 1), tuple(_moved(leg, 1) for leg in swapped.tiers[0].probes))
+    three = dataclasses.replace(two, tiers=(two.tiers[0], middle, RecordedTier(_moved(two.tiers[1].answer, 2))))
     schedule = ProbeSchedule(count=2)
     asked = Plan(tiers=(schedule, schedule, None), policy=Threshold(0.5), decision_deadline=None)
     judge = Written((0.9, 0.9))
     found = play(three, asked, judge, Billing((Price(),) * 3))
     assert (found.tier, found.decided) == (2, about(0.65 + 0.65))
-    assert [(each.tier, each.probes) for each in judge.asked] == [
-        (tier, probes) for tier in (0, 1) for probes in ((0,), (0,), (0,), (0, 1))
-    ]
+    assert [each.probes for each in judge.asked if each.tier == 0] == [(0,), (0,), (0,), (0, 1)]
+    assert [each.probes for each in judge.asked if each.tier == 1] == [(1,), (1,), (1,), (1, 0)]
     assert found.first_kept == about(0.65 + 0.65 + 1.0)
-    assert found.probes == 4
+    assert (found.probes, found.nli_pairs) == (4, 8)
 
 
-def _moved(event: Any, tier: int) -> Any:
-    return dataclasses.replace(event, leg=dataclasses.replace(event.leg, tier=tier))
+def _moved(leg: RecordedLeg, tier: int) -> RecordedLeg:
+    def of(event: Any) -> Any:
+        return dataclasses.replace(event, leg=dataclasses.replace(event.leg, tier=tier))
+
+    return dataclasses.replace(leg, events=tuple((at, of(event)) for at, event in leg.events))
+
+
+def test_the_judge_takes_time_for_pairs_that_are_new_to_it_alone() -> None:
+    def fewer(route: RecordedRoute, asked: Asked, action: Score) -> Evidence:
+        pairs = 1 if len(asked.probes) == 2 else 7
+        return Evidence(samples=len(asked.probes), expected=2, score=0.9, answer_cluster=0, nli_pairs=pairs)
+
+    found = simulate(route(), plan(), fewer, BILLING, PACE)
+    assert (found.nli_pairs, found.decided) == (7, about(0.63))
 
 
 def test_a_leg_whose_record_ends_in_nothing_is_an_error_and_no_endless_wait() -> None:

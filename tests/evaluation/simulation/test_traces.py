@@ -50,6 +50,14 @@ def test_a_route_that_ask_printed_comes_back_with_its_legs_and_moments(tmp_path:
     assert found.finished == about(route["timings"]["finished"])
 
 
+def test_what_the_core_heard_after_the_leg_had_ended_still_counts(tmp_path: Path) -> None:
+    route = asked(small(answer="Sydney is it.")).to_dict()
+    route["legs"][0]["ended"] -= 0.03
+    (row,), _ = read_routes(written(tmp_path / "routes.jsonl", route))
+    assert row.cheap.timing is not None
+    assert row.cheap.timing.end == about(0.14)
+
+
 def test_routes_that_their_own_verdict_cut_short_are_counted(tmp_path: Path) -> None:
     whole, kept = asked().to_dict(), asked(small(probes=["Sydney."])).to_dict()
     cut = asked(small(answer="Sydney. " + "And more of it " * 20)).to_dict()
