@@ -1,4 +1,8 @@
-"""Fits the monotone logistic score: ridge-penalised maximum likelihood under non-negative weights (METHOD 2.4)."""
+"""Fits the monotone logistic score: ridge-penalised maximum likelihood under non-negative weights (METHOD 2.4).
+
+The score without labels is one of the features, and the least penalised: a hundred labels say how probable an error is
+at each value of it, a thousand whether another mix of features ranks better.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,15 @@ from streamroute.uncertainty.fitted import FEATURES, Logistic, value_of
 
 __all__ = ("fit_logistic",)
 
+DEFAULT_SHARE = 0.01
+"""Of the penalty, what the weight of the default score pays."""
 SWEEPS = 500
 TOLERANCE = 1e-9
 Floats = npt.NDArray[np.float64]
 
 
 def fit_logistic(
-    features: Sequence[Features], wrong: Sequence[bool], *, l2: float = 1.0, names: Sequence[str] = FEATURES
+    features: Sequence[Features], wrong: Sequence[bool], *, l2: float = 10.0, names: Sequence[str] = FEATURES
 ) -> Logistic:
     """The score that makes `wrong` likeliest, with `l2` / 2 times the squared weights of the standardised features off.
 
@@ -41,7 +47,8 @@ def fit_logistic(
         return Logistic(float(np.log(rate / (1 - rate))), {})
     columns = np.stack(list(known.values()), axis=1)
     mean, spread = columns.mean(axis=0), columns.std(axis=0)
-    intercept, weights = _minimise((columns - mean) / spread, labels, l2)
+    penalty = np.array([l2 * (DEFAULT_SHARE if name == "default" else 1.0) for name in known])
+    intercept, weights = _minimise((columns - mean) / spread, labels, penalty)
     raw = weights / spread
     return Logistic(
         float(intercept - raw @ mean),
@@ -50,14 +57,13 @@ def fit_logistic(
     )
 
 
-def _minimise(x: Floats, labels: Floats, l2: float) -> tuple[float, Floats]:
+def _minimise(x: Floats, labels: Floats, weight_penalty: Floats) -> tuple[float, Floats]:
     """Cyclic coordinate descent: the loss is convex, and so is each step's bound on it, so it cannot rise."""
     design = np.concatenate((np.ones((len(x), 1)), x), axis=1)
     theta = np.zeros(design.shape[1])
     theta[0] = np.log(labels.mean() / (1 - labels.mean()))
     curvature = 0.25 * (design**2).sum(axis=0)  # of the loss, whatever theta
-    penalty = np.full(len(theta), l2)
-    penalty[0] = 0.0
+    penalty = np.concatenate(([0.0], weight_penalty))
     z = design @ theta
     for _ in range(SWEEPS):
         moved = 0.0

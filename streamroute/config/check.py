@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any
 
-from streamroute.config.settings import LocalSettings, OpenAISettings, PriceSettings, RouteSettings, Settings
+from streamroute.config.economics import Expected, Timing, answer_cost, break_even, expected, probes_cost
+from streamroute.config.settings import LocalSettings, OpenAISettings, RouteSettings, Settings
 from streamroute.errors import ConfigError, ModelFileError
 from streamroute.models.store import path_of
 
-__all__ = ("Finding", "Severity", "break_even", "check")
-
-PROMPT_TOKENS: Final = 300
-ANSWER_TOKENS: Final = 300
-"""The request that prices are compared on: a question with some context, a few paragraphs for an answer."""
+__all__ = ("Finding", "Severity", "check", "outlook")
 
 
 class Severity(enum.StrEnum):
@@ -47,21 +45,6 @@ async def check(settings: Settings, *, reach: bool = False) -> list[Finding]:
     for route in settings.routes:
         findings.extend(_worth(settings, route))
     return findings
-
-
-def break_even(cheap: PriceSettings, large: PriceSettings, *, probes: int, probe_tokens: int, shared: bool) -> float:
-    """The share of escalated requests below which routing costs less than always asking `large` (METHOD 5.1):
-    `1 - rho (1 + k phi)`, with rho the price of a cheap answer over that of a large one, and k phi the price of all
-    probes over that of a cheap answer. Negative: never. `shared` is True where the prompt of all probes is paid once.
-
-    The answers compared have `PROMPT_TOKENS` and `ANSWER_TOKENS`. Raises ZeroDivisionError where `large` is free.
-    """
-
-    def cost(price: PriceSettings, answer: int, prompts: int = 1) -> float:
-        return prompts * price.prompt * PROMPT_TOKENS + price.completion * answer
-
-    drawn = cost(cheap, probes * min(probe_tokens, ANSWER_TOKENS), 1 if shared else probes) if probes else 0.0
-    return 1 - (cost(cheap, ANSWER_TOKENS) + drawn) / cost(large, ANSWER_TOKENS)
 
 
 def _environment(settings: Settings) -> Iterator[Finding]:
@@ -125,24 +108,65 @@ async def _reach(upstream: OpenAISettings) -> Finding:
     return Finding(Severity.OK, subject, f"{url} answers (status {status})")
 
 
+def outlook(settings: Settings, route: RouteSettings) -> dict[str, Expected] | None:
+    """What to expect of one request by each way to answer it, under the route's own `expected` and prices; None where
+    nothing is judged. Names: `always <cheap>`, `always <large>`, `sequential`, and the releases."""
+    if len(route.tiers) == 1 or route.probes.count == 0:
+        return None
+    cheap, large = settings.upstream(route.tiers[0]), settings.upstream(route.tiers[-1])
+    stated = route.expected
+    timing = Timing(
+        cheap_first=stated.cheap_first,
+        large_first=stated.large_first,
+        verdict_mean=stated.verdict_mean,
+        verdict_spread=stated.verdict_spread,
+        cheap_rest=stated.cheap_rest,
+        large_rest=stated.large_rest,
+    )
+    ways = {f"always {cheap.name}": "cheap", f"always {large.name}": "large", "sequential": "sequential"}
+    ways |= {name: name for name in ("hold", "retract", "append")}
+    return {
+        name: expected(
+            release,
+            timing,
+            escalated=stated.escalated,
+            cheap=answer_cost(cheap.price),
+            large=answer_cost(large.price),
+            probes=probes_cost(cheap.price, **_probing(settings, route)),
+            hedge_at=None if math.isinf(route.hedge_after) else route.hedge_after,
+        )
+        for name, release in ways.items()
+    }
+
+
+def _probing(settings: Settings, route: RouteSettings) -> dict[str, Any]:
+    cheap = settings.upstream(route.tiers[0])
+    return {
+        "probes": route.probes.count,
+        "probe_tokens": route.probes.max_tokens,
+        "shared": isinstance(cheap, OpenAISettings) and cheap.supports_n,
+    }
+
+
 def _worth(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
     cheap, large = settings.upstream(route.tiers[0]), settings.upstream(route.tiers[-1])
     if len(route.tiers) == 1 or not (large.price.prompt or large.price.completion):
         return
-    limit = break_even(
-        cheap.price,
-        large.price,
-        probes=route.probes.count,
-        probe_tokens=route.probes.max_tokens,
-        shared=isinstance(cheap, OpenAISettings) and cheap.supports_n,
-    )
-    subject = f"route {route.name}"
+    limit = break_even(cheap.price, large.price, **_probing(settings, route))
+    subject, share = f"route {route.name}", route.expected.escalated
     if limit <= 0:
         yield Finding(
             Severity.ERROR,
             subject,
             f"at these prices {cheap.name} and its {route.probes.count} probes never cost less than always asking "
             f"{large.name}: use fewer or shorter probes",
+        )
+    elif limit < share:
+        yield Finding(
+            Severity.WARNING,
+            subject,
+            f"costs less than always asking {large.name} only while under {limit:.0%} are escalated, and {share:.0%} "
+            "are expected to be",
         )
     else:
         yield Finding(

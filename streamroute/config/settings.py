@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 from streamroute.core.types import Release
 
 __all__ = (
+    "ExpectedSettings",
     "LocalSettings",
     "OpenAISettings",
     "PriceSettings",
@@ -107,6 +108,19 @@ class ProbeSettings(_Table, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
 
 
+class ExpectedSettings(_Table, frozen=True, kw_only=True):
+    """What `check` reckons with, in seconds: to each tier's first token, from the cheap one to the verdict (mean and
+    standard deviation), from a first token to the end of the answer; and the share of requests that is escalated."""
+
+    cheap_first: Seconds = 0.35
+    large_first: Seconds = 0.9
+    verdict_mean: Seconds = 0.8
+    verdict_spread: Annotated[float, Meta(ge=0)] = 0.4
+    cheap_rest: Seconds = 3.0
+    large_rest: Seconds = 6.0
+    escalated: Probability = 0.3
+
+
 class RouteSettings(_Table, frozen=True, kw_only=True):
     """One name that clients may ask for, and how it is answered.
 
@@ -125,6 +139,7 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     hedge_after: Annotated[float, Meta(ge=0)] = float("inf")
     unjudged_tier: Name | None = None
     probes: ProbeSettings = ProbeSettings()
+    expected: ExpectedSettings = ExpectedSettings()
 
     @property
     def unjudged_index(self) -> int:

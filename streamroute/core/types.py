@@ -91,10 +91,10 @@ class Features:
     """What the score of an answer is made of (METHOD 2.2): each in [0, 1], higher is worse, None is not known.
 
     `disagreement` (x1) of the probes with the answer, `entropy` (x2) over meanings, `contradiction` (x3) between answer
-    and probes, `snne` (x4) by entailment and `lexical` by shared words, `minority` (x7): another meaning is held by
-    more, `refusal` (x8): the share of the texts that refuse or do not know, `length` (x9) of the answer on a log scale,
-    `doubt` (the larger of x5 and x6) of its log-probabilities, `prior` (x10): what the prompt alone lets expect.
-    `identical`: all texts are spelled alike.
+    and probes, `snne` (x4), `lexical` diversity of the probes' words, `minority` (x7): another meaning is held by more,
+    `refusal` (x8): the share of the probes that refuse or disclaim, `length` (x9) of the probes on a log scale, `doubt`
+    (the larger of x5 and x6) of the answer's log-probabilities, `prior` (x10): what the prompt alone lets expect.
+    `ignorant`: the answer says that it does not know. `identical`: all texts are spelled alike, which only lowers.
     """
 
     disagreement: float
@@ -105,6 +105,7 @@ class Features:
     refusal: float = 0.0
     length: float = 0.0
     minority: bool = False
+    ignorant: bool = False
     identical: bool = False
     doubt: float | None = None
     prior: float | None = None

@@ -1,24 +1,46 @@
 """From features to one score: the default without labels (METHOD 2.2, 2.3), and the interval it can still reach.
 
-A heuristic by construction, not a probability: its weights are judgement, to be replaced by a fit where labels exist.
+The default is a heuristic by construction, not a probability: its weights are judgement, to be replaced by a fit where
+labels exist (`uncertainty.fitted`). Any score will do that rises with every feature.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from streamroute.core.types import Features
+from streamroute.core.types import Confidence, Features
+from streamroute.uncertainty.measures.confidence import first_token_entropy
 from streamroute.uncertainty.measures.posterior import normalised_posterior_entropy
 from streamroute.uncertainty.measures.snne import normalised_snne
 from streamroute.uncertainty.sequential import Groups, Stance, reachable_range
+from streamroute.uncertainty.wording import Wording, lexical_diversity
 
-__all__ = ("Features", "Observed", "certified_interval", "disagreement", "final_score", "is_minority", "no_label_score")
+__all__ = (
+    "Doubt",
+    "Features",
+    "Observed",
+    "ScoreOf",
+    "certified_interval",
+    "disagreement",
+    "doubt_of",
+    "features_of",
+    "final_score",
+    "is_minority",
+    "no_label_score",
+)
 
-WEIGHTS = (0.40, 0.25, 0.20, 0.15)
-"""Of disagreement, contradiction, entropy, SNNE."""
+ScoreOf = Callable[[Features], float]
+"""A score in [0, 1] that no feature lowers when it rises."""
+
+MEANING_WEIGHTS = (0.40, 0.25, 0.20, 0.15)
+"""Of disagreement, contradiction, entropy, SNNE: what is said."""
+LEXICAL_WEIGHT = 0.5
+"""Of the diversity of words beside that."""
 LOGPROB_WEIGHT = 0.3
 IDENTICAL_SCORE = 0.05
 MINORITY_SCORE = 0.8
@@ -41,10 +63,14 @@ def is_minority(groups: Groups) -> bool:
 
 
 def no_label_score(x: Features) -> float:
-    """U of METHOD 2.3, in [0, 1]; monotone in every feature. Texts all spelled alike score at most 0.05 (more with
-    doubtful log-probabilities), a minority answer at least 0.8."""
+    """U of METHOD 2.3 with the diversity of words beside it, in [0, 1]; monotone in every feature.
+
+    Texts all spelled alike score at most 0.05 (more with doubtful log-probabilities), a minority answer at least 0.8,
+    an answer that says it does not know at least 0.95. `refusal`, `length` and `prior` are left to a fit.
+    """
     values = (x.disagreement, x.contradiction, x.entropy, x.snne)
-    score = sum(weight * value for weight, value in zip(WEIGHTS, values, strict=True))
+    meaning = sum(weight * value for weight, value in zip(MEANING_WEIGHTS, values, strict=True))
+    score = (1 - LEXICAL_WEIGHT) * meaning + LEXICAL_WEIGHT * x.lexical
     ceiling = IDENTICAL_SCORE
     if x.doubt is not None:
         score = (1 - LOGPROB_WEIGHT) * score + LOGPROB_WEIGHT * x.doubt
@@ -53,7 +79,29 @@ def no_label_score(x: Features) -> float:
         score = min(score, ceiling)
     if x.minority:
         score = max(score, MINORITY_SCORE)
+    if x.ignorant:
+        score = max(score, IGNORANCE_SCORE)
     return min(1.0, max(0.0, score))
+
+
+class Doubt(NamedTuple):
+    """What log-probabilities say of the answer: now, None where none came yet, and at least and at most when it has
+    ended."""
+
+    now: float | None
+    low: float
+    high: float
+
+
+def doubt_of(confidence: Confidence | None, *, finished: bool) -> Doubt | None:
+    """The larger of x5, the normalised entropy of the first content token, and x6, one minus the geometric mean of the
+    tokens' probabilities. None where the answer has ended without log-probabilities."""
+    if confidence is None:
+        return None if finished else Doubt(None, 0.0, 1.0)
+    top = [logprob for _, logprob in confidence.first.top] or [confidence.first.logprob]
+    first = first_token_entropy(top)
+    now = max(first, 1 - float(np.exp(min(0.0, confidence.mean))))
+    return Doubt(now, now, now) if finished else Doubt(now, first, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +109,18 @@ class Observed:
     """All that the score depends on, after some of the probes. `identical`: all texts so far are spelled alike.
 
     `contradictions` are of the probes so far against the answer, `similarity` is of all texts so far; both can still
-    change where no group holds the answer. `sampled_answer`: the answer was drawn like the probes and counts as one of
-    them in the entropy. `most_probes` scales the entropy: the largest number of probes in use.
+    change where no group holds the answer. `wording` is of the probes. `sampled_answer`: the answer was drawn like the
+    probes and counts as one of them in the entropy. `most_probes` scales the entropy: the largest number of probes in
+    use. `prior` is what the prompt alone let expect.
     """
 
     groups: Groups
     contradictions: tuple[float, ...]
     similarity: npt.NDArray[np.float64]
     identical: bool
+    wording: Wording = field(default_factory=Wording)
+    doubt: Doubt | None = None
+    prior: float | None = None
     sampled_answer: bool = False
     most_probes: int = 8
 
@@ -85,63 +137,102 @@ class Observed:
     def answered(self) -> bool:
         return any(group.answer for group in self.groups)
 
+    @property
+    def refused(self) -> bool:
+        """The answer refuses by policy and no probe answers: nothing to escalate, whatever the score."""
+        return self.claiming == 0 and any(g.answer and g.stance is Stance.POLICY for g in self.groups)
 
-def final_score(seen: Observed) -> float:
-    """The score if no more probes come. An answer that is not there yet is taken to be of the largest cluster."""
-    groups = seen.groups
+
+class _Unseen(NamedTuple):
+    """The features that do not depend on how the clusters grow."""
+
+    contradiction: float
+    snne: float
+    lexical: float
+    refusal: float
+    length: float
+    doubt: float | None
+
+
+def features_of(seen: Observed) -> Features:
+    """The features if no more probes come. An answer that is not there yet is taken to be of the largest cluster."""
+    groups, known = seen.groups, _known(seen)
+    if not groups:
+        return _features((), seen, known, identical=False)
     if not seen.answered:
-        if not groups:
-            return no_label_score(Features(disagreement=0.5, contradiction=0, entropy=_entropy((), seen), snne=0))
         largest = max(range(len(groups)), key=lambda i: groups[i].probes)
         groups = tuple(group._replace(answer=i == largest) for i, group in enumerate(groups))
-    contradiction = sum(seen.contradictions) / len(seen.contradictions) if seen.contradictions else 0.0
-    identical = seen.identical and seen.probes > 0  # an answer alone is like no other
-    score = _by_counts(groups, seen, contradiction, normalised_snne(seen.similarity), identical=identical)
-    own = next(group for group in groups if group.answer)
-    if own.stance is Stance.IGNORANCE:
-        return IGNORANCE_SCORE
-    if own.stance is Stance.POLICY and seen.claiming == 0:
-        return REFUSAL_SCORE
-    refuses_alone = own.stance is Stance.POLICY and 2 * seen.claiming >= seen.probes
-    return max(score, MINORITY_SCORE) if refuses_alone else score
+    # An answer alone is like no other.
+    return _features(groups, seen, known, identical=seen.identical and seen.probes > 0)
 
 
-def certified_interval(seen: Observed, remaining: int) -> tuple[float, float]:
+def final_score(seen: Observed, score_of: ScoreOf = no_label_score) -> float:
+    """The score if no more probes come."""
+    return REFUSAL_SCORE if seen.refused else score_of(features_of(seen))
+
+
+def certified_interval(seen: Observed, remaining: int, score_of: ScoreOf = no_label_score) -> tuple[float, float]:
     """The least and the greatest final score that `remaining` more probes, and the answer if not there yet, allow.
 
-    Count features are enumerated exactly; contradiction and SNNE, which depend on texts, are bounded (METHOD 3.2).
-    Valid for any relation once the answer is judged; before that, for one that is an equivalence, and it can only
-    certify escalation then, since the answer may still turn out to be ignorance.
+    Count features are enumerated exactly; those that depend on texts are bounded (METHOD 3.2). Valid for any relation
+    once the answer is judged; before that, for one that is an equivalence, and it can only certify escalation then,
+    since the answer may still turn out to be ignorance.
     """
     own = next((group for group in seen.groups if group.answer), None)
-    if own is not None and (remaining <= 0 or own.stance is Stance.IGNORANCE):
-        score = final_score(seen)
+    still = seen.doubt is None or seen.doubt.low == seen.doubt.high
+    if own is not None and remaining <= 0 and still:
+        score = final_score(seen, score_of)
         return score, score
-    low, high = _reachable_by_counts(seen, remaining)
-    expected = seen.probes + remaining
+    least, most = _bounds(seen, remaining)
+
+    def interval(final: Groups) -> tuple[float, float]:
+        may_be_identical = seen.identical and len(final) == 1
+        low = score_of(_features(final, seen, least, identical=may_be_identical))
+        return low, score_of(_features(final, seen, most, identical=False))
+
+    low, high = reachable_range(seen.groups, remaining, interval)
     if own is None:
         high = 1.0
-    elif own.stance is Stance.POLICY and 2 * (seen.claiming + remaining) >= expected:
-        high = max(high, MINORITY_SCORE)
     if (own is None or own.stance is Stance.POLICY) and seen.claiming == 0:
         low = REFUSAL_SCORE
     return max(0.0, low - ROUNDING), min(1.0, high + ROUNDING)
 
 
-def _reachable_by_counts(seen: Observed, remaining: int) -> tuple[float, float]:
-    """Bounds of `_by_counts`, for which a refusal is a text like any other."""
-    contradiction, snne = (0.0, 1.0), (0.0, 1.0)
-    if seen.answered:
-        total, expected = sum(seen.contradictions), seen.probes + remaining
-        contradiction = total / expected, (total + remaining) / expected
-        snne = _padded_snne(seen.similarity, remaining, 1.0), _padded_snne(seen.similarity, remaining, 0.0)
+def _known(seen: Observed) -> _Unseen:
+    """Of the texts so far."""
+    probes, said = max(1, seen.wording.samples), seen.wording
+    return _Unseen(
+        contradiction=sum(seen.contradictions) / len(seen.contradictions) if seen.contradictions else 0.0,
+        snne=normalised_snne(seen.similarity),
+        lexical=lexical_diversity(len(said.words), said.samples),
+        refusal=said.disclaiming / probes,
+        length=said.length / probes,
+        doubt=None if seen.doubt is None else seen.doubt.now,
+    )
 
-    def interval(final: Groups) -> tuple[float, float]:
-        may_be_identical = seen.identical and len(final) == 1
-        low = _by_counts(final, seen, contradiction[0], snne[0], identical=may_be_identical)
-        return low, _by_counts(final, seen, contradiction[1], snne[1], identical=False)
 
-    return reachable_range([group._replace(stance=Stance.CLAIM) for group in seen.groups], remaining, interval)
+def _bounds(seen: Observed, remaining: int) -> tuple[_Unseen, _Unseen]:
+    """The least and the most of what `remaining` more probes allow."""
+    said, total = seen.wording, sum(seen.contradictions)
+    expected = max(1, seen.probes + remaining)
+    low, high = (None, None) if seen.doubt is None else (seen.doubt.low, seen.doubt.high)
+    least = _Unseen(
+        contradiction=total / expected if seen.answered else 0.0,
+        snne=_padded_snne(seen.similarity, remaining, 1.0) if seen.answered else 0.0,
+        lexical=lexical_diversity(len(said.words), expected),
+        refusal=said.disclaiming / expected,
+        length=said.length / expected,
+        doubt=low,
+    )
+    most = _Unseen(
+        contradiction=(total + remaining) / expected if seen.answered else 1.0,
+        snne=_padded_snne(seen.similarity, remaining, 0.0) if seen.answered else 1.0,
+        lexical=1.0 if remaining else least.lexical,
+        refusal=(said.disclaiming + remaining) / expected,
+        length=(said.length + remaining) / expected,
+        doubt=high,
+    )
+    return least, most
 
 
 def _padded_snne(similarity: npt.NDArray[np.float64], more: int, value: float) -> float:
@@ -153,19 +244,24 @@ def _padded_snne(similarity: npt.NDArray[np.float64], more: int, value: float) -
     return normalised_snne(padded)
 
 
-def _entropy(groups: Groups, seen: Observed) -> float:
+def _features(groups: Groups, seen: Observed, known: _Unseen, *, identical: bool) -> Features:
+    own = next((group for group in groups if group.answer), None)
+    probes = sum(group.probes for group in groups)
     counts = [group.probes + (group.answer and seen.sampled_answer) for group in groups]
-    return normalised_posterior_entropy(counts, most=max(seen.most_probes, sum(counts) - 1) + 1)
-
-
-def _by_counts(groups: Groups, seen: Observed, contradiction: float, snne: float, *, identical: bool) -> float:
-    agreeing = next(group.probes for group in groups if group.answer)
-    features = Features(
-        disagreement=disagreement(agreeing, sum(group.probes for group in groups)),
-        contradiction=contradiction,
-        entropy=_entropy(groups, seen),
-        snne=snne,
+    # An answer that refuses beside answers is as good as contradicted.
+    claiming = sum(group.probes for group in groups if group.stance is Stance.CLAIM)
+    refuses_alone = own is not None and own.stance is Stance.POLICY and 2 * claiming >= max(1, probes)
+    return Features(
+        disagreement=disagreement(own.probes, probes) if own is not None else 0.5,
+        contradiction=known.contradiction,
+        entropy=normalised_posterior_entropy(counts, most=max(seen.most_probes, sum(counts) - 1) + 1),
+        snne=known.snne,
+        lexical=known.lexical,
+        refusal=known.refusal,
+        length=known.length,
+        minority=own is not None and (refuses_alone or is_minority(groups)),
+        ignorant=own is not None and own.stance is Stance.IGNORANCE,
         identical=identical,
-        minority=is_minority(groups),
+        doubt=known.doubt,
+        prior=seen.prior,
     )
-    return no_label_score(features)

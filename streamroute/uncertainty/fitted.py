@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from streamroute.core.types import Features
+from streamroute.uncertainty.combine import no_label_score
 
 __all__ = ("FEATURES", "Logistic", "value_of")
 
 FEATURES = (
+    "default",
     "disagreement",
     "contradiction",
     "entropy",
@@ -19,15 +21,16 @@ FEATURES = (
     "refusal",
     "length",
     "minority",
+    "ignorant",
     "doubt",
     "prior",
 )
-"""Those that a fit may weigh, in the order of its vectors."""
+"""What a fit may weigh. `default` is the score without labels: a fit starts from it, and few labels move it little."""
 
 
 def value_of(x: Features, name: str) -> float | None:
     """One feature as a number; None where it is not known."""
-    value = getattr(x, name)
+    value = no_label_score(x) if name == "default" else getattr(x, name)
     return None if value is None else float(value)
 
 

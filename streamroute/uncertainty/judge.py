@@ -10,13 +10,22 @@ from collections.abc import Sequence
 from streamroute.core.types import Confidence, Evidence, Sample
 from streamroute.uncertainty.base import EntailmentModel
 from streamroute.uncertainty.clustering import Clustering, Comparer, Rule, cluster
-from streamroute.uncertainty.combine import Observed, certified_interval, final_score
+from streamroute.uncertainty.combine import (
+    Observed,
+    ScoreOf,
+    certified_interval,
+    doubt_of,
+    features_of,
+    final_score,
+    no_label_score,
+)
 from streamroute.uncertainty.gist import MAX_CHARS, Gist, gist, gist_of_growing
 from streamroute.uncertainty.longform import Mode, SentenceCheck, choose_mode
 from streamroute.uncertainty.measures.entropies import discrete_entropy
 from streamroute.uncertainty.measures.posterior import posterior_entropy
-from streamroute.uncertainty.normalize import normalize
+from streamroute.uncertainty.normalize import normalize, tokens
 from streamroute.uncertainty.sequential import Group, Stance
+from streamroute.uncertainty.wording import Wording
 
 __all__ = ("SemanticEntropy",)
 
@@ -24,10 +33,12 @@ __all__ = ("SemanticEntropy",)
 class SemanticEntropy:
     """Judges an answer by what other samples of the same model say: a `Scorer`.
 
-    `model` compares texts. `rule` and `theta` say when two are equivalent. `sampled_answer`: the answer is drawn at the
-    probes' temperature, so the entropy may count it as one of them; a greedy answer only marks a cluster.
-    `most_probes` is the largest number of probes in use; it scales the entropy. Raises ValueError on a `theta` outside
-    (0, 1) and on fewer than one probe.
+    `model` compares texts. `rule` and `theta` say when two are equivalent. `score` turns features into the score: the
+    default without labels, or a fit (`calibration.logistic`); no feature may lower it by rising. `logprobs`: it also
+    weighs what the log-probabilities of the answer say, where they come. `sampled_answer`: the answer is drawn at the
+    probes' temperature, so the entropy may count it as one of them; a greedy answer only marks a cluster. `most_probes`
+    is the largest number of probes in use; it scales the entropy. Raises ValueError on a `theta` outside (0, 1) and on
+    fewer than one probe.
     """
 
     def __init__(
@@ -36,6 +47,8 @@ class SemanticEntropy:
         *,
         rule: Rule | str = Rule.PROBABILITY,
         theta: float = 0.5,
+        score: ScoreOf = no_label_score,
+        logprobs: bool = False,
         sampled_answer: bool = False,
         most_probes: int = 8,
     ) -> None:
@@ -46,6 +59,8 @@ class SemanticEntropy:
         self._model = model
         self._rule = Rule(rule)
         self._theta = theta
+        self._score = score
+        self._logprobs = logprobs
         self._sampled_answer = sampled_answer
         self._most_probes = most_probes
 
@@ -53,19 +68,39 @@ class SemanticEntropy:
         """The judge of one answer to `question`, which may be empty."""
         comparer = Comparer(self._model, question, rule=self._rule, theta=self._theta)
         check = SentenceCheck(self._model, question)
-        return _Session(comparer, check, question, sampled_answer=self._sampled_answer, most_probes=self._most_probes)
+        return _Session(
+            comparer,
+            check,
+            question,
+            score=self._score,
+            logprobs=self._logprobs,
+            sampled_answer=self._sampled_answer,
+            most_probes=self._most_probes,
+        )
 
 
 class _Session:
     def __init__(
-        self, comparer: Comparer, check: SentenceCheck, question: str, *, sampled_answer: bool, most_probes: int
+        self,
+        comparer: Comparer,
+        check: SentenceCheck,
+        question: str,
+        *,
+        score: ScoreOf,
+        logprobs: bool,
+        sampled_answer: bool,
+        most_probes: int,
     ) -> None:
         self._comparer = comparer
         self._check = check
         self._question = question
+        self._asked = frozenset(tokens(question))
+        self._score = score
+        self._logprobs = logprobs
         self._sampled_answer = sampled_answer
         self._most_probes = most_probes
         self._probes: list[Gist] = []
+        self._wording = Wording()
         self._seconds = 0.0
 
     async def evaluate(
@@ -81,6 +116,7 @@ class _Session:
         began = time.perf_counter()
         for sample in samples[len(self._probes) :]:
             self._probes.append(gist(sample.text, self._question, truncated=sample.finish_reason == "length"))
+            self._wording.add(sample.text[:MAX_CHARS], self._asked)
             await asyncio.sleep(0)  # many verdicts may fall due at once, and streams run on this loop
         shown = gist(answer, self._question) if answer_finished else gist_of_growing(answer, self._question)
         found = await cluster(self._comparer, self._probes, shown)
@@ -91,12 +127,14 @@ class _Session:
             contradictions=await self._contradictions(answer, answer_finished, samples, shown, found),
             similarity=found.similarity,
             identical=len(set(map(_spelling, written, texts))) == 1,
+            wording=self._wording,
+            doubt=doubt_of(confidence, finished=answer_finished) if self._logprobs else None,
             sampled_answer=self._sampled_answer,
             most_probes=self._most_probes,
         )
         await asyncio.sleep(0)
         expected = max(expected, len(samples))
-        low, high = certified_interval(seen, expected - len(samples))
+        low, high = certified_interval(seen, expected - len(samples), self._score)
         self._seconds += time.perf_counter() - began
         return self._evidence(found, seen, texts, expected=expected, low=low, high=high)
 
@@ -127,7 +165,7 @@ class _Session:
         return Evidence(
             samples=len(self._probes),
             expected=expected,
-            score=min(high, max(low, final_score(seen))),
+            score=min(high, max(low, final_score(seen, self._score))),
             low=low,
             high=high,
             entropy=discrete_entropy(counts),
@@ -140,6 +178,7 @@ class _Session:
             nli_pairs=self._comparer.pairs + self._check.pairs,
             seconds=self._seconds,
             note=_note(texts, answered=seen.answered),
+            features=features_of(seen),
         )
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamroute.config.check import Finding, Severity, break_even, check
+from streamroute.config.check import Finding, Severity, check, outlook
+from streamroute.config.economics import break_even
 from streamroute.config.load import loads
 from streamroute.config.settings import PriceSettings
 from tests.support.upstream_server import UpstreamServer
@@ -131,3 +132,25 @@ async def test_prices_at_which_routing_cannot_pay_are_an_error() -> None:
     found = await findings(cheap=PRICED.format(0.1), large=PRICED.format(20.0))
     assert bad(found) == []
     assert any("while under 9" in finding.message for finding in found)
+
+
+async def test_more_escalations_than_the_prices_bear_are_a_warning() -> None:
+    found = await findings(cheap=PRICED.format(2.0), large=PRICED.format(20.0), route="expected = { escalated = 0.9 }")
+    assert bad(found) == [(Severity.WARNING, "route auto")]
+    assert "90%" in str(found)
+
+
+def test_the_outlook_puts_every_way_to_answer_side_by_side() -> None:
+    prices = {"cheap": PRICED.format(1.0), "large": PRICED.format(20.0)}
+    settings = loads(TIERS.format(url="http://h/v1", route="hedge_after = 0.2", **prices))
+    found = outlook(settings, settings.routes[0])
+    assert found is not None
+    assert list(found) == ["always cheap", "always large", "sequential", "hold", "retract", "append"]
+    assert found["retract"].kept < found["hold"].kept < found["sequential"].kept
+    assert found["always cheap"].cost == pytest.approx(300e-6)
+    assert found["hold"].cost > found["always cheap"].cost
+
+
+def test_what_is_not_judged_has_no_outlook() -> None:
+    settings = loads(TIERS.format(url="http://h/v1", cheap="", large="", route="probes = { count = 0 }"))
+    assert outlook(settings, settings.routes[0]) is None

@@ -16,22 +16,23 @@ from streamroute.uncertainty.sequential import Group, Stance
 
 UNIT = st.floats(0, 1)
 FEATURES = st.builds(
-    Features, disagreement=UNIT, contradiction=UNIT, entropy=UNIT, snne=UNIT, identical=st.booleans(),
-    minority=st.booleans(), doubt=st.none() | UNIT,
+    Features, disagreement=UNIT, contradiction=UNIT, entropy=UNIT, snne=UNIT, lexical=UNIT, identical=st.booleans(),
+    minority=st.booleans(), ignorant=st.booleans(), doubt=st.none() | UNIT,
 )  # fmt: skip
 
 
 def test_the_weights_are_the_documented_ones() -> None:
-    x = Features(disagreement=0.5, contradiction=0.2, entropy=0.6, snne=0.4)
-    assert no_label_score(x) == pytest.approx(0.40 * 0.5 + 0.25 * 0.2 + 0.20 * 0.6 + 0.15 * 0.4)
+    x = Features(disagreement=0.5, contradiction=0.2, entropy=0.6, snne=0.4, lexical=0.3)
+    meaning = 0.40 * 0.5 + 0.25 * 0.2 + 0.20 * 0.6 + 0.15 * 0.4
+    assert no_label_score(x) == pytest.approx(0.5 * meaning + 0.5 * 0.3)
 
 
 def test_log_probabilities_take_three_tenths() -> None:
-    x = Features(disagreement=0.5, contradiction=0.5, entropy=0.5, snne=0.5, doubt=1.0)
+    x = Features(disagreement=0.5, contradiction=0.5, entropy=0.5, snne=0.5, lexical=0.5, doubt=1.0)
     assert no_label_score(x) == pytest.approx(0.7 * 0.5 + 0.3)
 
 
-@given(FEATURES, st.sampled_from(["disagreement", "contradiction", "entropy", "snne", "doubt"]), UNIT)
+@given(FEATURES, st.sampled_from(["disagreement", "contradiction", "entropy", "snne", "lexical", "doubt"]), UNIT)
 def test_the_score_is_monotone_in_every_feature(x: Features, name: str, value: float) -> None:
     current = getattr(x, name)
     if current is not None:
@@ -43,7 +44,9 @@ def test_the_score_is_monotone_in_every_feature(x: Features, name: str, value: f
 def test_hard_rules_bound_the_score(x: Features) -> None:
     score = no_label_score(x)
     assert 0 <= score <= 1
-    if x.minority:
+    if x.ignorant:
+        assert score >= 0.95
+    elif x.minority:
         assert score >= 0.8
     elif x.identical:
         assert score <= 0.05 + 0.3 * (x.doubt or 0)

@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamroute.core.types import Evidence, Sample
+from streamroute.core.types import Confidence, Evidence, Sample, TokenLogprob
 from streamroute.errors import ScorerError
 from streamroute.uncertainty.base import EntailmentModel, Pair, Relation, Relations, Scorer
 from streamroute.uncertainty.clustering import Rule
+from streamroute.uncertainty.combine import ScoreOf, no_label_score
+from streamroute.uncertainty.fitted import FEATURES, Logistic
 from streamroute.uncertainty.judge import SemanticEntropy
 from streamroute.uncertainty.measures.entropies import discrete_entropy
 from streamroute.uncertainty.measures.posterior import posterior_entropy
@@ -16,6 +18,10 @@ from tests.uncertainty.meanings import Meanings
 
 REFUSES = "I can't help with that."
 UNKNOWING = "I don't know."
+
+
+def fitted(weights: Sequence[float]) -> Logistic:
+    return Logistic(-2.0, dict(zip(FEATURES, weights, strict=True)), dict.fromkeys(FEATURES, 0.5))
 
 
 async def judged(
@@ -156,11 +162,17 @@ SPEECH = st.sampled_from([*TEXTS, REFUSES, UNKNOWING, "I can't assist with that.
     shown_after=st.integers(0, 6),
     sampled=st.booleans(),
     neutral=st.sets(st.sampled_from(["red", "blue", "green", "pink"])),
+    score=st.just(no_label_score) | st.lists(st.floats(0, 3), min_size=12, max_size=12).map(fitted),
+    surprise=st.none() | st.floats(-3, 0),
 )
-async def test_what_is_certified_early_is_what_all_probes_say(
-    answer: str, samples: list[str], shown_after: int, sampled: bool, neutral: set[str]
-) -> None:
-    session = SemanticEntropy(Meanings(sorted(neutral)), sampled_answer=sampled).session("")
+async def test_what_is_certified_early_is_what_all_probes_say(  # noqa: PLR0917 (drawn by name)
+    answer: str, samples: list[str], shown_after: int, sampled: bool, neutral: set[str], score: ScoreOf,
+    surprise: float | None,
+) -> None:  # fmt: skip
+    model = Meanings(sorted(neutral))
+    scorer = SemanticEntropy(model, sampled_answer=sampled, score=score, logprobs=surprise is not None)
+    told = None if surprise is None else Confidence(TokenLogprob("a", surprise), surprise, surprise, 1)
+    session = scorer.session("")
     path = []
     for n in range(len(samples) + 1):
         finished = n >= min(shown_after, len(samples))
@@ -169,6 +181,7 @@ async def test_what_is_certified_early_is_what_all_probes_say(
             answer_finished=finished,
             samples=[Sample(text) for text in samples[:n]],
             expected=len(samples),
+            confidence=told if finished else None,
         )
         path.append(found)
     final = path[-1]
@@ -177,9 +190,12 @@ async def test_what_is_certified_early_is_what_all_probes_say(
         assert found.low <= found.score <= found.high
         # Strictly: a limit between a bound and the final score would be decided wrongly.
         assert found.low <= final.score <= found.high
-    fresh = SemanticEntropy(Meanings(sorted(neutral)), sampled_answer=sampled).session("")
-    at_once = await fresh.evaluate(
-        answer=answer, answer_finished=True, samples=[Sample(text) for text in samples], expected=len(samples)
+    at_once = await scorer.session("").evaluate(
+        answer=answer,
+        answer_finished=True,
+        samples=[Sample(text) for text in samples],
+        expected=len(samples),
+        confidence=told,
     )
     assert at_once.score == final.score
     assert at_once.assignment == final.assignment
