@@ -21,12 +21,12 @@ from streamroute.evaluation.rows import NliRow, PairRow, Row, parse_rows, read_r
 from streamroute.nli.batcher import BlockingModel
 from streamroute.nli.manifest import ModelSpec, bundled_manifest, read_manifest
 
-__all__ = ("chosen_spec", "load_model", "run")
+__all__ = ("load_model", "run")
 
 
 def run(args: argparse.Namespace) -> int:
     """Raises `ModelFileError` for a model and `DataFileError` for rows that cannot be had."""
-    spec = chosen_spec(args.model, args.manifest)
+    spec = _spec(args.model, args.manifest)
     report, picture = _nli(args, spec) if args.suite == "nli" else _pairs(args, spec)
     if args.json:
         print(json.dumps({"model": spec.name, **report.as_dict()}, ensure_ascii=False))
@@ -55,8 +55,7 @@ def _pairs(args: argparse.Namespace, spec: ModelSpec) -> tuple[PairsReport, Rend
     return report, pairs_table(report, spec.name)
 
 
-def chosen_spec(name: str | None, manifest: str | None) -> ModelSpec:
-    """The model that the options name. Raises `ModelFileError`."""
+def _spec(name: str | None, manifest: str | None) -> ModelSpec:
     path = Path(manifest) if manifest else bundled_manifest()
     models, default = read_manifest(path)
     chosen = name or default

@@ -14,12 +14,12 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from streamroute.cli.eval import chosen_spec, load_model
+from streamroute.cli.eval import load_model
 from streamroute.cli.frontier import Point, csv_of, details, plot, side_by_side
 from streamroute.core.plan import ProbeSchedule
 from streamroute.errors import BadRequestError, DataFileError
 from streamroute.evaluation.rows import RoutingRow
-from streamroute.evaluation.simulation.judged import BlockingJudge, identity, judge_all, load_judged, save_judged
+from streamroute.evaluation.simulation.evidence import BlockingJudge, identity, judge_all, load_judged, save_judged
 from streamroute.evaluation.simulation.legs import RecordedRoute
 from streamroute.evaluation.simulation.outcome import Billing
 from streamroute.evaluation.simulation.simulate import JudgeOf
@@ -27,6 +27,7 @@ from streamroute.evaluation.simulation.summary import summarise
 from streamroute.evaluation.simulation.systems import SYSTEMS, Settings, System, run_system, system
 from streamroute.evaluation.simulation.timings import Timings, read_timings
 from streamroute.evaluation.simulation.traces import read_routes
+from streamroute.nli.manifest import chosen_model
 
 __all__ = ("load_model", "run")
 
@@ -109,7 +110,7 @@ def _judge(
 ) -> JudgeOf:
     """The judge, who is loaded only for what is not in the file of `--judged`; what it says goes there in the end."""
     most = max(DEFAULT_MOST_PROBES, args.probes)
-    spec = chosen_spec(args.model, args.manifest)
+    spec = chosen_model(args.model, Path(args.manifest) if args.manifest else None)
     judge = stack.enter_context(BlockingJudge(lambda: load_model(spec), most_probes=most))
     if not judged:
         return judge

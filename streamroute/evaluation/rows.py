@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from streamroute.errors import DataFileError
+from streamroute.uncertainty.measures.samples import require_logprobs
 
 __all__ = (
     "CheapLeg",
@@ -22,12 +23,16 @@ __all__ = (
     "PairRow",
     "RoutingRow",
     "Timing",
+    "check_logprobs",
+    "labelled",
     "lines_of",
     "numbered",
     "parse_rows",
     "read_rows",
 )
 
+LEAST_LOGPROB = -1e6
+"""Far below what providers write for "never" (-9999), and far above what sums and products of it could overflow."""
 _BOM = b"\xef\xbb\xbf"
 _PACKED = (b"\x1f\x8b", b"\xfd7zXZ\x00")  # what files of gzip and of xz begin with
 
@@ -52,20 +57,33 @@ class PairRow(msgspec.Struct, frozen=True):
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """When a leg's text came: seconds since the leg was started to its first content token and to its end. `tokens` of
-    it. `steps` are (seconds, characters so far), at sentence ends at least, in order."""
+    """When a leg wrote, in seconds since it was started: its first content token, its end, and `steps`, each a time and
+    the characters written by then (ends of sentences at least). `tokens`: of the whole text. Raises ValueError, naming
+    the field, on times that are negative or run backwards."""
 
     first: float
     end: float
     tokens: int | None = None
     steps: list[tuple[float, int]] | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.first <= self.end:
+            raise ValueError(f"`first` is {self.first} and `end` {self.end}; expected 0 <= first <= end")
+        if self.tokens is not None and self.tokens < 0:
+            raise ValueError(f"`tokens` is {self.tokens}")
+        before = 0.0, 0
+        for i, step in enumerate(self.steps or ()):
+            if step[0] < before[0] or step[1] < before[1]:
+                raise ValueError(f"`steps`[{i}] goes back from {before} to {step}")
+            before = step
+
 
 class CheapLeg(msgspec.Struct, frozen=True):
-    """What the cheap model answered, and what else was sampled of it.
+    """What the cheap model said to one question: the `answer` that it shows and further `samples`.
 
-    `logprobs` are natural log-probabilities of the answer's tokens, `sample_logprobs` the mean of each sample's.
-    `correct` is None where nobody said.
+    `correct`: whether the answer is right; None is without a label. `logprobs`: the natural log-probability of each
+    token of the answer. `sample_logprobs`: their mean over the tokens of each sample. Raises ValueError, naming the
+    field, on what is no log-probability and on another number of entries than samples.
     """
 
     answer: str
@@ -78,9 +96,16 @@ class CheapLeg(msgspec.Struct, frozen=True):
     sample_logprobs: list[float] | None = None
     prompt_tokens: int | None = None
 
+    def __post_init__(self) -> None:
+        for name, values in (("sample_timings", self.sample_timings), ("sample_logprobs", self.sample_logprobs)):
+            if values is not None and len(values) != len(self.samples):
+                raise ValueError(f"`{name}` has {len(values)} entries for {len(self.samples)} samples")
+        check_logprobs("logprobs", self.logprobs or ())
+        check_logprobs("sample_logprobs", self.sample_logprobs or ())
+
 
 class LargeLeg(msgspec.Struct, frozen=True):
-    """What the large model answered."""
+    """What the large model said to the same question."""
 
     answer: str
     model: str = ""
@@ -90,7 +115,8 @@ class LargeLeg(msgspec.Struct, frozen=True):
 
 
 class RoutingRow(msgspec.Struct, frozen=True):
-    """One question as both models answered it, recorded in full. `gold`: answers that are right."""
+    """One question, what the cheap model said to it and, where it was asked, what the large one did. `gold`: right
+    answers; `kind`: the kind of question, where several are mixed."""
 
     id: str
     question: str
@@ -99,8 +125,31 @@ class RoutingRow(msgspec.Struct, frozen=True):
     gold: list[str] | None = None
     kind: str | None = None
 
+    @property
+    def paired(self) -> bool:
+        """Whether both models' answers have a label."""
+        return self.cheap.correct is not None and self.large is not None and self.large.correct is not None
+
 
 Row = TypeVar("Row", NliRow, PairRow, RoutingRow)
+
+
+def check_logprobs(name: str, values: Sequence[float]) -> None:
+    """Raises ValueError, with `name`, on what is no log-probability of a row: above zero, or below all others."""
+    require_logprobs(name, values)
+    for i, value in enumerate(values):
+        if value < LEAST_LOGPROB:
+            raise ValueError(f"{name}[{i}] is {value}, which is less than any log-probability ({LEAST_LOGPROB:.0f})")
+
+
+def labelled(rows: Iterable[RoutingRow], *, name: str) -> tuple[list[RoutingRow], int]:
+    """The rows whose cheap answer has a label, and how many have none. Raises `DataFileError`, with the `name` of their
+    origin, where none is left."""
+    every = list(rows)
+    kept = [row for row in every if row.cheap.correct is not None]
+    if not kept:
+        raise DataFileError(f"{name}: none of the {len(every)} rows says whether its answer is right (`cheap.correct`)")
+    return kept, len(every) - len(kept)
 
 
 def read_rows(path: Path, kind: type[Row], *, limit: int | None = None) -> Iterator[Row]:

@@ -101,15 +101,9 @@ def test_the_mean_log_probability_of_a_sample_is_the_samples() -> None:
 @pytest.mark.parametrize(
     ("cheap", "complaint"),
     [
-        ({"timing": Timing(2.0, 1.0)}, r"cheap\.timing: the first token comes at 2\.0 s, the end at 1\.0 s"),
-        ({"timing": Timing(-1.0, 1.0)}, r"cheap\.timing"),
-        ({"timing": Timing(0.0, 1.0, 3, [(0.5, 4), (0.4, 5)])}, r"step \(0\.4, 5\) comes after"),
-        ({"timing": Timing(0.0, 1.0, 3, [(0.5, 4), (0.6, 3)])}, r"step \(0\.6, 3\) comes after"),
         ({"timing": Timing(0.0, 1.0, 3, [(0.5, 99)])}, "beyond the end"),
         ({"timing": Timing(0.0, 1.0, 3, [(1.5, 3)])}, "beyond the end"),
-        ({"sample_timings": [Timing(0, 1)]}, "sample_timings has 1 entries for 2 samples"),
-        ({"sample_timings": [Timing(0, 1), Timing(2, 1)]}, r"sample_timings\[1\]"),
-        ({"sample_logprobs": [-0.1]}, "sample_logprobs has 1 entries for 2 samples"),
+        ({"sample_timings": [Timing(0, 1), Timing(0, 1, 2, [(0.1, 999)])]}, r"sample_timings\[1\]: step"),
     ],
 )
 def test_a_timing_that_cannot_be_is_named_with_its_row(cheap: dict[str, Any], complaint: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from streamroute.core.plan import ProbeSchedule
 from streamroute.core.types import Evidence, Features
 from streamroute.errors import DataFileError
-from streamroute.evaluation.simulation.judged import BlockingJudge, identity, judge_all, load_judged, save_judged
+from streamroute.evaluation.simulation.evidence import BlockingJudge, identity, judge_all, load_judged, save_judged
 from streamroute.evaluation.simulation.legs import Asked, RecordedRoute, whole_drafts
 from streamroute.evaluation.simulation.simulate import simulate
 from streamroute.nli.manifest import bundled_manifest, read_manifest
