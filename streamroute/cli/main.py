@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
 
+from streamroute.core.types import Release
 from streamroute.errors import StreamrouteError
 
 __all__ = ("build_parser", "main")
@@ -145,7 +146,7 @@ def _replay_options(parser: argparse.ArgumentParser) -> None:
         default="threshold",
         help="sequential: the whole cheap answer first, then probes, judge and large model",
     )
-    parser.add_argument("--release", choices=("hold", "retract", "append"), default="hold")
+    parser.add_argument("--release", choices=tuple(map(str, Release)), default="hold")
     parser.add_argument("--threshold", type=_probability, default=0.5, metavar="X", help="escalate above this score")
     parser.add_argument(
         "--sweep", type=_count, nargs="?", const=20, metavar="N", help="thresholds from 0 to 1 in N steps (20)"

@@ -142,6 +142,8 @@ class _Simulation:
 
     def _act(self, action: Action, now: float) -> None:
         match action:
+            case Score():
+                self._ask(action, now)
             case Emit():
                 if self._first_kept is None and action.delta.has_content:
                     self._first_kept, self._shown = now, action.tier
@@ -160,8 +162,6 @@ class _Simulation:
                 running = self._started[leg.tier, leg.probe]
                 running.alive = False
                 running.cancelled = now
-            case Score():
-                self._ask(action, now)
             case Retract(tier):
                 self._retracted = True
                 self._withdraw(tier, now)
