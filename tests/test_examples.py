@@ -1,5 +1,6 @@
 """Every example runs, as it stands."""
 
+import asyncio
 import importlib.util
 import json
 import subprocess
@@ -66,3 +67,11 @@ def test_the_replay_example_counts_escalations_at_every_limit(tmp_path: Path) ->
 async def test_the_edge_box_answers_with_its_own_models() -> None:
     reply = await example("edge_box").main("What is the capital of France?")
     assert "Paris" in reply.text
+
+
+def test_the_three_tier_example_keeps_goes_on_and_skips(capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(example("three_tiers").main())
+    kept, middle, skipped = capsys.readouterr().out.splitlines()
+    assert "small says 'Sydney.'" in kept
+    assert "middle says 'Canberra.'" in middle
+    assert "large says 'It is Canberra.'" in skipped

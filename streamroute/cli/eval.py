@@ -5,19 +5,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
+from streamroute.cli.routed import routing_tables
 from streamroute.cli.scores import nli_tables, pairs_table
 from streamroute.errors import ModelFileError
-from streamroute.evaluation import asking
-from streamroute.evaluation.nli import NliReport, evaluate_nli
-from streamroute.evaluation.pairs import PairsReport, evaluate_pairs
-from streamroute.evaluation.rows import NliRow, PairRow, Row, parse_rows, read_rows
+from streamroute.evaluation.nli import evaluate_nli
+from streamroute.evaluation.pairs import evaluate_pairs
+from streamroute.evaluation.routing import evaluate_routing
+from streamroute.evaluation.rows import NliRow, PairRow, RoutingRow, Row, labelled, parse_rows, read_rows
+from streamroute.evaluation.scoring import Progress
 from streamroute.nli.batcher import BlockingModel
 from streamroute.nli.manifest import ModelSpec, bundled_manifest, read_manifest
 
@@ -27,9 +32,9 @@ __all__ = ("load_model", "run")
 def run(args: argparse.Namespace) -> int:
     """Raises `ModelFileError` for a model and `DataFileError` for rows that cannot be had."""
     spec = _spec(args.model, args.manifest)
-    report, picture = _nli(args, spec) if args.suite == "nli" else _pairs(args, spec)
+    report, picture = _SUITES[args.suite](args, spec)
     if args.json:
-        print(json.dumps({"model": spec.name, **report.as_dict()}, ensure_ascii=False))
+        print(json.dumps({"model": spec.name, **report}, ensure_ascii=False, allow_nan=False))
     else:
         Console().print(picture)
     return 0
@@ -41,18 +46,33 @@ def load_model(spec: ModelSpec) -> BlockingModel:
     return CrossEncoder(spec)
 
 
-def _nli(args: argparse.Namespace, spec: ModelSpec) -> tuple[NliReport, RenderableType]:
+def _nli(args: argparse.Namespace, spec: ModelSpec) -> _Outcome:
     rows = _rows(args, NliRow)
-    with _at_work(spec, len(rows)) as (model, progress):
-        report = evaluate_nli(model, rows, progress=progress)
-    return report, nli_tables(report, spec.name)
+    with _at_work(args, spec) as (model, progress):
+        report = evaluate_nli(model, rows, progress=lambda done: progress(done, len(rows)))
+    return report.as_dict(), nli_tables(report, spec.name)
 
 
-def _pairs(args: argparse.Namespace, spec: ModelSpec) -> tuple[PairsReport, RenderableType]:
+def _pairs(args: argparse.Namespace, spec: ModelSpec) -> _Outcome:
     rows = _rows(args, PairRow)
-    with _at_work(spec, len(rows)) as (model, progress):
-        report = evaluate_pairs(model, rows, progress=progress)
-    return report, pairs_table(report, spec.name)
+    with _at_work(args, spec) as (model, progress):
+        report = evaluate_pairs(model, rows, progress=lambda done: progress(done, len(rows)))
+    return report.as_dict(), pairs_table(report, spec.name)
+
+
+def _routing(args: argparse.Namespace, spec: ModelSpec) -> _Outcome:
+    rows, unlabelled = labelled(_rows(args, RoutingRow), name=_name(args))
+    with _at_work(args, spec) as (model, progress):
+        report = evaluate_routing(model, rows, samples=args.samples, folds=args.folds, progress=progress)
+    return {"unlabelled": unlabelled, **report.as_dict()}, routing_tables(report, spec.name, unlabelled=unlabelled)
+
+
+_Outcome = tuple[dict[str, Any], RenderableType]
+"""A report for JSON, and one for the eye."""
+
+_SUITES: Mapping[str, Callable[[argparse.Namespace, ModelSpec], _Outcome]] = MappingProxyType(
+    {"nli": _nli, "pairs": _pairs, "routing": _routing}
+)
 
 
 def _spec(name: str | None, manifest: str | None) -> ModelSpec:
@@ -66,17 +86,21 @@ def _spec(name: str | None, manifest: str | None) -> ModelSpec:
 
 def _rows(args: argparse.Namespace, kind: type[Row]) -> list[Row]:
     if args.file == "-":
-        return list(parse_rows(sys.stdin.buffer, kind, name="standard input", limit=args.limit))
+        return list(parse_rows(sys.stdin.buffer, kind, name=_name(args), limit=args.limit))
     return list(read_rows(Path(args.file), kind, limit=args.limit))
 
 
+def _name(args: argparse.Namespace) -> str:
+    return "standard input" if args.file == "-" else str(args.file)
+
+
 @contextmanager
-def _at_work(spec: ModelSpec, pairs: int) -> Generator[tuple[BlockingModel, asking.Progress]]:
+def _at_work(args: argparse.Namespace, spec: ModelSpec) -> Generator[tuple[BlockingModel, Progress]]:
     """The loaded model, and what shows how far it has come: on stderr, and only to a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Bar(*columns, console=console, transient=True, disable=args.json or not console.is_terminal) as bar:
         task = bar.add_task("loading the model", total=None)
         model = load_model(spec)
-        bar.update(task, description="pairs", total=pairs)
-        yield model, lambda done: bar.update(task, completed=done)
+        bar.update(task, description="pairs")
+        yield model, lambda done, total: bar.update(task, completed=done, total=total)

@@ -84,6 +84,15 @@ def build_parser() -> argparse.ArgumentParser:
         ("pairs", "do two answers to one question say the same?", '{"question", "a", "b", "equivalent"}'),
     ):
         _judge_options(suites.add_parser(suite, help=words, description=f"{words.capitalize()} Rows: {row}"))
+    routing = suites.add_parser(
+        "routing",
+        help="when is the cheap answer wrong, and what does escalating by that buy?",
+        description='Rows: {"id", "question", "cheap": {"answer", "correct", "samples"}, '
+        '"large": {"answer", "correct"}}, "large" only where it was asked',
+    )
+    _judge_options(routing)
+    routing.add_argument("--samples", type=_count_or_none, metavar="K", help="only the first K samples of each row")
+    routing.add_argument("--folds", type=_folds, default=5, metavar="N", help="parts for what is fitted to labels")
 
     score = commands.add_parser(
         "score",
@@ -186,6 +195,16 @@ def _model_options(parser: argparse.ArgumentParser) -> None:
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
+    return int(text)
+
+
+def _count_or_none(text: str) -> int:
+    return 0 if text == "0" else _count(text)
+
+
+def _folds(text: str) -> int:
+    if _count(text) < 2:
+        raise argparse.ArgumentTypeError("expected at least 2 folds: one is fitted to, another is measured on")
     return int(text)
 
 

@@ -23,6 +23,7 @@ __all__ = (
     "auroc",
     "average_precision",
     "best_threshold",
+    "binned_gap",
     "bootstrap_interval",
     "brier",
     "class_scores",
@@ -97,9 +98,15 @@ def expected_calibration_error(probabilities: Floats, gold: Ints, *, bins: int =
     """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == gold
-    place = np.searchsorted(np.arange(1, bins) / bins, confidence, side="left")
+    return binned_gap(confidence, right, bins)
+
+
+def binned_gap(predicted: Floats, happened: Bools, bins: int) -> float:
+    """Mean gap between probabilities and what happened, by `bins` of equal width over [0, 1], each with its upper edge,
+    weighted by their rows; at least one row."""
+    place = np.searchsorted(np.arange(1, bins) / bins, predicted, side="left")
     # |B|/n * |acc(B) - conf(B)| is |sum over B of (right - confidence)| / n.
-    return float(np.abs(np.bincount(place, weights=right - confidence)).sum() / len(gold))
+    return float(np.abs(np.bincount(place, weights=happened - predicted)).sum() / len(predicted))
 
 
 def brier(probabilities: Floats, gold: Ints) -> float:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from streamroute.errors import DataFileError
-from streamroute.evaluation.rows import lines_of, numbered
-from streamroute.uncertainty.measures.samples import require_logprobs
+from streamroute.evaluation.rows import check_logprobs, lines_of, numbered
 
 __all__ = ("SampledRow", "parse_sampled", "read_sampled")
-
-LEAST_LOGPROB = -1e6
-"""Far below what providers write for "never" (-9999), and far above what sums and products of it could overflow."""
 
 
 class SampledRow(msgspec.Struct, frozen=True):
@@ -36,23 +32,16 @@ class SampledRow(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if self.logprobs is not None and len(self.logprobs) != len(self.texts):
             raise ValueError(f"`logprobs` has {len(self.logprobs)} entries for {len(self.texts)} texts")
-        _require_logprobs("logprobs", self.logprobs or ())
+        check_logprobs("logprobs", self.logprobs or ())
         if self.p_true is not None:
             if self.answer is None:
                 raise ValueError("`p_true` is of the answer, and `answer` is missing")
-            _require_logprobs("p_true", [self.p_true])
+            check_logprobs("p_true", [self.p_true])
 
     @property
     def texts(self) -> list[str]:
         """The answer, where there is one, and the samples."""
         return [*([] if self.answer is None else [self.answer]), *self.samples]
-
-
-def _require_logprobs(name: str, values: Sequence[float]) -> None:
-    require_logprobs(name, values)
-    for i, value in enumerate(values):
-        if value < LEAST_LOGPROB:
-            raise ValueError(f"{name}[{i}] is {value}, which is less than any log-probability ({LEAST_LOGPROB:.0f})")
 
 
 class _Cheap(msgspec.Struct):

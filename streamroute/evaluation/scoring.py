@@ -17,13 +17,13 @@ from streamroute.evaluation.asking import CHUNK
 from streamroute.evaluation.sampled import SampledRow
 from streamroute.uncertainty.base import EntailmentModel, Pair, Relation, Relations
 from streamroute.uncertainty.clustering import Comparer, Rule
-from streamroute.uncertainty.gist import gist
+from streamroute.uncertainty.gist import Gist, gist
 from streamroute.uncertainty.judge import SemanticEntropy
 from streamroute.uncertainty.measures.families import family
 from streamroute.uncertainty.measures.samples import SampleSet
 from streamroute.uncertainty.measures.table import measure_all
 
-__all__ = ("Memo", "Progress", "Scored", "score_row")
+__all__ = ("Memo", "Progress", "Scored", "all_relations", "matrix_pairs", "measures_of", "score_row")
 
 Matrix = npt.NDArray[np.float64]
 
@@ -124,7 +124,7 @@ async def score_row(
     began = time.perf_counter()
     memo = Memo(model)
     session = SemanticEntropy(memo, rule=rule, theta=theta).session(row.question)
-    relations = await _all_relations(memo, row, progress) if matrix else None
+    relations = await all_relations(memo, row, progress=progress) if matrix else None
     evidence = await session.evaluate(
         answer=row.answer or "",
         answer_finished=row.answer is not None,
@@ -139,7 +139,7 @@ async def score_row(
         texts=tuple(row.texts),
         assignment=assignment,
         score=evidence.score,
-        measures=_measures(row, assignment, relations),
+        measures=measures_of(row, assignment, relations),
         entailment=None if relations is None else relations[0],
         contradiction=None if relations is None else relations[2],
         nli_pairs=memo.passes,
@@ -147,12 +147,18 @@ async def score_row(
     )
 
 
-async def _all_relations(memo: Memo, row: SampledRow, progress: Progress) -> tuple[Matrix, Matrix, Matrix]:
-    """(entailment, neutral, contradiction), each (n, n), asked as clustering asks."""
-    comparer = Comparer(memo, row.question)
-    gists = [gist(text, row.question) for text in row.texts]
-    couples = list(combinations(range(len(gists)), 2))
-    pairs = [comparer.pair(gists[i], gists[j]) for i, j in couples]
+def matrix_pairs(row: SampledRow, model: EntailmentModel) -> list[Pair]:
+    """What `all_relations` asks the model, which is not asked yet."""
+    return _matrix(row, model)[1]
+
+
+async def all_relations(
+    memo: Memo, row: SampledRow, *, progress: Progress = lambda done, total: None
+) -> tuple[Matrix, Matrix, Matrix]:
+    """(entailment, neutral, contradiction) of the claims, each (n, n) with the row as premise, asked as clustering
+    asks. Raises `ScorerError`."""
+    gists, pairs = _matrix(row, memo)
+    couples = combinations(range(len(gists)), 2)
     found = np.zeros((len(gists), len(gists), len(Relation._fields)))
     found[np.diag_indices(len(gists))] = Relation(1.0, 0.0, 0.0)
     for (i, j), pair, both in zip(couples, pairs, await memo.relations(pairs, progress=progress), strict=True):
@@ -161,9 +167,21 @@ async def _all_relations(memo: Memo, row: SampledRow, progress: Progress) -> tup
     return entailment, neutral, contradiction
 
 
-def _measures(
-    row: SampledRow, assignment: Sequence[int], relations: tuple[Matrix, Matrix, Matrix] | None
+def _matrix(row: SampledRow, model: EntailmentModel) -> tuple[list[Gist], list[Pair]]:
+    comparer = Comparer(model, row.question)
+    gists = [gist(text, row.question) for text in row.texts]
+    return gists, [comparer.pair(a, b) for a, b in combinations(gists, 2)]
+
+
+def measures_of(
+    row: SampledRow,
+    assignment: Sequence[int],
+    relations: tuple[Matrix, Matrix, Matrix] | None,
+    *,
+    answer_logprobs: Sequence[float] | None = None,
 ) -> dict[str, float | None]:
+    """Every measure of the row's texts in these clusters, None where it is not defined, lacks an input or is not
+    finite. `answer_logprobs`: of each token of the answer."""
     entailment, neutral, contradiction = (None, None, None) if relations is None else relations
     answered = row.answer is not None
     values = measure_all(
@@ -174,6 +192,7 @@ def _measures(
             neutral=neutral,
             contradiction=contradiction,
             mean_token_logprobs=row.logprobs,
+            answer_token_logprobs=answer_logprobs or None,
             p_true_logprob=row.p_true,
             answer_sampled=not answered,
         )

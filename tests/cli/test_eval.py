@@ -28,6 +28,23 @@ PAIRS = [
     {"question": "Who?", "a": "Ann", "b": "She", "equivalent": True},
     {"question": "Who?", "a": "Ann", "b": "Bob", "equivalent": False},
 ]
+ROUTES = [
+    {
+        "id": str(i),
+        "question": f"Q{i}?",
+        "cheap": {"answer": "Ann", "samples": samples, "correct": right},
+        "large": large,
+    }
+    for i, (samples, right, large) in enumerate(
+        [
+            (["Ann", "Ann", "Ann"], True, {"answer": "Ann", "correct": True}),
+            (["Ann", "Bob", "Eve"], False, {"answer": "Bob", "correct": True}),
+            (["Bob", "Eve", "Joe"], False, None),
+            (["Ann", "Ann", "Bob"], True, None),
+            (["Ann", "Ann", "Bob"], None, None),
+        ]
+    )
+]
 MODEL = Written({("p1", "h1"): ENTAILS, ("Ann", "She"): ENTAILS, ("She", "Ann"): ENTAILS, ("Ann", "Bob"): CONTRADICTS})
 
 
@@ -94,6 +111,58 @@ def test_pairs_in_words_put_the_baseline_beside_the_model(pairs: str, capsys: py
     captured = capsys.readouterr().out
     for words in ("AUROC", "1.000", "token F1", "merges of the unequal", "pairs per second"):
         assert words in captured
+
+
+@pytest.fixture
+def routes(tmp_path: Path) -> str:
+    path = tmp_path / "routes.jsonl.xz"
+    path.write_bytes(lzma.compress(lines(ROUTES)))
+    return str(path)
+
+
+def test_routing_as_json_is_one_object_with_a_map_of_methods(routes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "routing", routes, "--json", "--folds", "2"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    found = json.loads(captured.out)
+    assert (found["n"], found["paired"], found["samples"], found["unlabelled"]) == (4, 2, 3.0, 1)
+    assert (found["folds"], found["model"]) == (2, "judge-minilm-l6-int8")
+    assert found["methods"]["streamroute"]["auroc"] == 1.0
+    for name in ("streamroute", "streamroute-fitted", "random", "refusal", "length", "token-overlap", "discrete-se"):
+        assert {"auroc", "auroc_ci", "aurc", "auarc", "prr", "ece", "points", "accuracy_at", "apgr", "cpt50", "cpt80",
+                "aiq", "probes", "nli_pairs"} <= found["methods"][name].keys()  # fmt: skip
+
+
+def test_routing_in_words_has_two_tables(routes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "routing", routes]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    for words in ("AUROC", "streamroute-fitted", "APGR", "always large", "oracle", "1 rows left out: no label"):
+        assert words in captured.out
+
+
+@pytest.mark.parametrize(("samples", "used"), [("0", 0), ("2", 2), ("50", 3)])
+def test_routing_uses_so_many_samples(samples: str, used: int, routes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "routing", routes, "--json", "--samples", samples]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["samples"] == found["methods"]["streamroute"]["probes"] == used
+
+
+def test_routing_needs_labels_and_rows(tmp_path: Path, loaded: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "routes.jsonl"
+    for content, words in (
+        (lines(ROUTES[4:]), "routes.jsonl: none of the 1 rows says whether its answer is right (`cheap.correct`)"),
+        (b"", "routes.jsonl: no rows"),
+        (
+            lines([{"id": "1", "question": "Q", "cheap": {"answer": "a"}}]),
+            "line 1: Object missing required field `samp",
+        ),
+        (lines([*ROUTES, {"id": 7}]), "line 6: Expected `str`, got `int` - at `$.id`"),
+    ):
+        path.write_bytes(content)
+        assert main(["eval", "routing", str(path)]) == 2
+        assert words in one_error(capsys)
+    assert loaded == []
 
 
 def test_only_the_first_rows_are_taken_if_asked(nli: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +234,15 @@ def test_a_run_that_is_broken_off_prints_no_figures(
 
 
 @pytest.mark.parametrize(
-    "argv", [["eval"], ["eval", "nli"], ["eval", "all", "x"], ["eval", "nli", "x", "--limit", "0"]]
+    "argv",
+    [
+        ["eval"],
+        ["eval", "nli"],
+        ["eval", "all", "x"],
+        ["eval", "nli", "x", "--limit", "0"],
+        ["eval", "routing", "x", "--samples", "-1"],
+        ["eval", "routing", "x", "--folds", "1"],
+    ],
 )
 def test_wrong_arguments_exit_with_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:

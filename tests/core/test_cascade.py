@@ -31,7 +31,7 @@ from streamroute.core.events import (
 from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.policy import Always
 from streamroute.core.states import Phase, diagram
-from streamroute.core.types import Decision, Delta, Leg, Release, Sample, Verdict
+from streamroute.core.types import Confidence, Decision, Delta, Leg, Release, Sample, TokenLogprob, Verdict
 from streamroute.errors import ConfigError, LocalProtocolError
 from tests.core.world import BROKEN, World, evidence
 
@@ -55,6 +55,26 @@ def judged(world: World, score: float, *, tier: int = 0, now: float = 0.0) -> tu
 def test_a_start_asks_for_the_answer_and_its_probes() -> None:
     world = World(Cascade(plan()))
     assert world.feed(RouteStarted(), 0.0) == (StartAnswer(CHEAP), StartProbes((PROBE,)))
+
+
+def test_the_judge_hears_what_log_probabilities_say_of_the_answer() -> None:
+    world = World(Cascade(plan()))
+    world.feed(RouteStarted(), 0.0)
+    blank, red, fox = (TokenLogprob(*one) for one in ((" ", -0.5), ("Red", -0.1), (" fox.", -0.3)))
+    world.feed(DeltaReceived(CHEAP, Delta(" ", logprobs=(blank,))), 0.1)
+    world.feed(DeltaReceived(CHEAP, Delta("Red fox.", logprobs=(red, fox))), 0.2)
+    (score,) = world.feed(ProbeFinished(PROBE, Sample("Hello.")), 0.3)
+    assert isinstance(score, Score)
+    assert score.confidence == Confidence(red, (-0.5 - 0.1 - 0.3) / 3, -0.5, 3)
+
+
+def test_an_answer_without_log_probabilities_has_no_confidence() -> None:
+    world = World(Cascade(plan()))
+    world.feed(RouteStarted(), 0.0)
+    world.feed(DeltaReceived(CHEAP, HELLO), 0.1)
+    (score,) = world.feed(ProbeFinished(PROBE, Sample("Hello.")), 0.3)
+    assert isinstance(score, Score)
+    assert score.confidence is None
 
 
 def test_hold_shows_nothing_before_the_verdict_and_everything_with_it() -> None:

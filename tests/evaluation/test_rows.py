@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import lzma
 import re
 from collections.abc import Callable
@@ -9,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from streamroute.errors import DataFileError
-from streamroute.evaluation.rows import NliRow, PairRow, parse_rows, read_rows
+from streamroute.evaluation.rows import (
+    CheapLeg,
+    LargeLeg,
+    NliRow,
+    PairRow,
+    RoutingRow,
+    Timing,
+    labelled,
+    parse_rows,
+    read_rows,
+)
 
 NLI = '{"premise": "A cat.", "hypothesis": "Une bête – 猫.", "label": "entailment"}\n'
 PAIR = '{"question": "Who?", "a": "Ann", "b": "Bob", "equivalent": false}\n'
@@ -136,3 +147,57 @@ def test_a_damaged_stream_of_an_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl.gz"
     path.write_bytes(gzip.compress(NLI.encode())[:10] + b"\xff" * 40)
     assert complaint(path).startswith("is a damaged archive")
+
+
+CHEAP = {"answer": "Ann", "samples": ["Bob", "Ann"], "correct": True}
+
+
+def routing(cheap: dict[str, object] | None = None, **fields: object) -> RoutingRow:
+    row = {"id": "7", "question": "Who?", "cheap": CHEAP | (cheap or {}), **fields}
+    return next(parse_rows([json.dumps(row).encode()], RoutingRow, name="here"))
+
+
+def test_a_routing_row_has_the_cheap_answer_and_its_samples_and_may_have_more() -> None:
+    assert routing() == RoutingRow("7", "Who?", CheapLeg("Ann", ["Bob", "Ann"], correct=True))
+    timing = {"first": 0.1, "end": 0.5, "tokens": 3, "steps": [[0.2, 4], [0.5, 9]]}
+    cheap = {"model": "s", "logprobs": [-0.5], "sample_logprobs": [-1, -2], "timing": timing, "prompt_tokens": 9}
+    large = {"model": "l", "answer": "Eve", "correct": False, "timing": timing, "unknown": {}}
+    found = routing(cheap | {"sample_timings": [timing] * 2}, gold=["Ann"], kind="nq", large=large, other=1)
+    took = Timing(0.1, 0.5, 3, [(0.2, 4), (0.5, 9)])
+    assert found.large == LargeLeg("Eve", "l", False, took)
+    assert found.cheap == CheapLeg("Ann", ["Bob", "Ann"], "s", True, [-0.5], took, [took, took], [-1, -2], 9)
+    assert (found.gold, found.kind, found.paired) == (["Ann"], "nq", True)
+
+
+def test_a_pair_of_answers_needs_both_labels() -> None:
+    assert not routing().paired
+    assert not routing(large={"answer": "Eve"}).paired
+    assert not routing({"correct": None}, large={"answer": "Eve", "correct": True}).paired
+
+
+@pytest.mark.parametrize(
+    ("cheap", "words"),
+    [
+        ({"samples": None}, r"Expected `array`, got `null` - at `\$\.cheap\.samples`"),
+        ({"correct": 1}, r"`bool \| null`, got `int` - at `\$\.cheap\.correct`"),
+        ({"logprobs": [-1, 0.5]}, r"logprobs\[1\] is 0.5, which is above zero.* - at `\$\.cheap`"),
+        ({"sample_logprobs": [-1, -1e308]}, r"sample_logprobs\[1\] is -1e\+308, which is less than any"),
+        ({"sample_logprobs": [-1]}, "`sample_logprobs` has 1 entries for 2 samples"),
+        ({"sample_timings": []}, "`sample_timings` has 0 entries for 2 samples"),
+        ({"timing": {"first": 2, "end": 1}}, r"`first` is 2.0 and `end` 1.0.* - at `\$\.cheap\.timing`"),
+        ({"timing": {"first": -1, "end": 1}}, "expected 0 <= first <= end"),
+        ({"timing": {"first": 0, "end": 1, "tokens": -1}}, "`tokens` is -1"),
+        ({"timing": {"first": 0, "end": 1, "steps": [[0.5, 9], [0.6, 8]]}}, r"`steps`\[1\] goes back"),
+        ({"timing": {"first": 0, "end": 1, "steps": [[0.5, 9], [0.4, 9]]}}, r"`steps`\[1\] goes back"),
+    ],
+)
+def test_what_is_wrong_in_a_routing_row_is_named_with_line_and_field(cheap: dict[str, object], words: str) -> None:
+    with pytest.raises(DataFileError, match=f"here: line 1: .*{words}"):
+        routing(cheap)
+
+
+def test_rows_without_a_label_are_left_out_and_counted() -> None:
+    with_label, without = routing(), routing({"correct": None})
+    assert labelled([without, with_label, without], name="here") == ([with_label], 2)
+    with pytest.raises(DataFileError, match=r"here: none of the 2 rows says .*`cheap\.correct`"):
+        labelled([without, without], name="here")

@@ -1,0 +1,136 @@
+"""Routing rows as the judge sees them: its evidence on each, and every measure of the same texts beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from streamroute.core.types import Confidence, Evidence, Sample, TokenLogprob
+from streamroute.evaluation.rows import CheapLeg, RoutingRow
+from streamroute.evaluation.sampled import SampledRow
+from streamroute.evaluation.scoring import Memo, Progress, all_relations, matrix_pairs, measures_of
+from streamroute.nli.batcher import BlockingModel
+from streamroute.uncertainty.base import Pair, Relations
+from streamroute.uncertainty.judge import SemanticEntropy
+from streamroute.uncertainty.measures.families import Family, family
+
+__all__ = ("Judged", "Judgement", "judge_rows", "with_samples")
+
+LEAST_SCALE = 8
+"""Probes that the entropy is scaled to, at least: the judge's own default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One row. `measures` are higher where less certain, None where not defined; without samples only those of the
+    answer alone are. `pairs` were compared for them, `answer_pairs` of them with the answer; what the judge itself
+    needed is in `evidence.nli_pairs`."""
+
+    evidence: Evidence
+    measures: dict[str, float | None]
+    pairs: int
+    answer_pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All rows, in order, what the model was asked for them, and the seconds that everything took."""
+
+    rows: tuple[Judged, ...]
+    passes: int
+    seconds: float
+
+
+class _Blocking:
+    """An `EntailmentModel` for which somebody waits: nothing else runs on the loop here."""
+
+    def __init__(self, model: BlockingModel) -> None:
+        self._model = model
+
+    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+        return self._model.relations(pairs)
+
+
+def with_samples(row: RoutingRow, most: int) -> RoutingRow:
+    """The row with at most the first `most` samples."""
+    leg, changes = row.cheap, {}
+    for name in ("samples", "sample_timings", "sample_logprobs"):
+        if (values := getattr(leg, name)) is not None:
+            changes[name] = values[:most]
+    return msgspec.structs.replace(row, cheap=msgspec.structs.replace(leg, **changes))
+
+
+def judge_rows(
+    model: BlockingModel, rows: Sequence[RoutingRow], *, progress: Progress = lambda done, total: None
+) -> Judgement:
+    """Judges each row by all of its samples, its answer taken as greedy. Blocks. Raises `ScorerError`.
+
+    The full matrices of all rows are asked first, pairs of similar length together.
+    """
+    return asyncio.run(_judge_rows(model, rows, progress))
+
+
+async def _judge_rows(model: BlockingModel, rows: Sequence[RoutingRow], progress: Progress) -> Judgement:
+    began = time.perf_counter()
+    memo = Memo(_Blocking(model))
+    most = max([LEAST_SCALE, *(len(row.cheap.samples) for row in rows)])
+    scorer = SemanticEntropy(memo, logprobs=True, most_probes=most)
+    texts = [_sampled(row) for row in rows]
+    await memo.relations([pair for each in texts for pair in matrix_pairs(each, memo)], progress=progress)
+    judged = [await _judge(memo, scorer, row, each) for row, each in zip(rows, texts, strict=True)]
+    return Judgement(tuple(judged), memo.passes, time.perf_counter() - began)
+
+
+async def _judge(memo: Memo, scorer: SemanticEntropy, row: RoutingRow, texts: SampledRow) -> Judged:
+    leg = row.cheap
+    evidence = await scorer.session(row.question).evaluate(
+        answer=leg.answer,
+        answer_finished=True,
+        samples=_samples(leg),
+        expected=len(leg.samples),
+        confidence=_confidence(leg),
+    )
+    own = () if evidence.answer_cluster is None else (evidence.answer_cluster,)
+    relations = await all_relations(memo, texts)
+    measures = measures_of(texts, (*own, *evidence.assignment), relations, answer_logprobs=leg.logprobs)
+    pairs = matrix_pairs(texts, memo)
+    return Judged(
+        evidence=evidence,
+        measures=_defined(measures, leg),
+        pairs=len(set(pairs)),
+        answer_pairs=len(set(pairs[: len(leg.samples)])),
+    )
+
+
+def _samples(leg: CheapLeg) -> list[Sample]:
+    means: Sequence[float | None] = leg.sample_logprobs or [None] * len(leg.samples)
+    return [Sample(text, mean_logprob=mean) for text, mean in zip(leg.samples, means, strict=True)]
+
+
+def _sampled(row: RoutingRow) -> SampledRow:
+    leg = row.cheap
+    means = None
+    if leg.logprobs and leg.sample_logprobs is not None:
+        means = [sum(leg.logprobs) / len(leg.logprobs), *leg.sample_logprobs]
+    return SampledRow(row.question, leg.samples, leg.answer, means)
+
+
+def _confidence(leg: CheapLeg) -> Confidence | None:
+    values = leg.logprobs
+    if not values:
+        return None
+    return Confidence(TokenLogprob("", values[0]), sum(values) / len(values), min(values), len(values))
+
+
+def _defined(measures: dict[str, float | None], leg: CheapLeg) -> dict[str, float | None]:
+    """Without samples the table takes them to agree; here there is then nothing to measure."""
+    if leg.logprobs:  # the table knows the answer's only together with those of all samples
+        measures["mean-token-surprise"] = -sum(leg.logprobs) / len(leg.logprobs)
+        measures["sequence-surprise"] = -sum(leg.logprobs)
+    if leg.samples:
+        return measures
+    return {name: value if family(name) is Family.ALONE else None for name, value in measures.items()}
