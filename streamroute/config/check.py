@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from streamroute.config.binding import calibration_of
 from streamroute.config.economics import Expected, Timing, answer_cost, break_even, expected, probes_cost
 from streamroute.config.settings import LocalSettings, OpenAISettings, RouteSettings, Settings
 from streamroute.errors import ConfigError, ModelFileError
@@ -44,6 +45,7 @@ async def check(settings: Settings, *, reach: bool = False) -> list[Finding]:
             findings.append(await _reach(upstream))
     for route in settings.routes:
         findings.extend(_worth(settings, route))
+        findings.extend(_calibration(settings, route))
     return findings
 
 
@@ -106,6 +108,34 @@ async def _reach(upstream: OpenAISettings) -> Finding:
         return Finding(Severity.ERROR, subject, f"{url} refuses the key (status {status})")
     # A server may have no such page; that it answered is what was asked.
     return Finding(Severity.OK, subject, f"{url} answers (status {status})")
+
+
+def _calibration(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
+    subject = f"route {route.name}"
+    try:
+        artefact = calibration_of(settings, route)
+    except (ConfigError, ModelFileError) as error:
+        yield Finding(Severity.ERROR, subject, str(error).removeprefix(f"{subject}: "))
+        return
+    if artefact is not None:
+        promise, threshold = artefact.certificate, artefact.threshold
+        what = f"no certificate ({promise.reason})" if promise.kind == "none" else f"{promise.kind} certificate"
+        yield Finding(
+            Severity.OK,
+            subject,
+            f"calibrated on {artefact.created:%Y-%m-%d}: escalates above {threshold.tau:.3f}; {what}",
+        )
+        loose = [name for name in ("on_timeout", "on_uncertain") if getattr(route, name) == "accept"]
+        if promise.kind != "none" and loose:
+            yield Finding(
+                Severity.WARNING,
+                subject,
+                f"its certificate is of judged answers; {' and '.join(loose)} = accept keeps others too",
+            )
+        if promise.kind != "none" and (route.escalation_rate is not None or route.spend_per_request is not None):
+            yield Finding(
+                Severity.WARNING, subject, "its certificate is of a fixed threshold, and this one follows the traffic"
+            )
 
 
 def outlook(settings: Settings, route: RouteSettings) -> dict[str, Expected] | None:

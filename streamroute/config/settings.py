@@ -34,13 +34,19 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ServerSettings(_Table, frozen=True, kw_only=True):
-    """`api_key_env` names the environment variable with the key that clients must present. Times in seconds."""
+    """`api_key_env` names the environment variable with the key that clients must present. Times in seconds.
+
+    `records_file` gets a record of each judged request, `feedback_file` what `POST /v1/feedback` is told: both are what
+    `streamroute calibrate` reads.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     api_key_env: EnvName | None = None
     max_body_bytes: Count = 16 * 1024 * 1024
     drain_seconds: Annotated[float, Meta(ge=0)] = 10.0
+    records_file: str | None = None
+    feedback_file: str | None = None
 
 
 class PriceSettings(_Table, frozen=True, kw_only=True):
@@ -125,14 +131,23 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     """One name that clients may ask for, and how it is answered.
 
     `tiers` are names of upstreams, cheapest first. `threshold` is the uncertainty score above which an answer is not
-    kept. `decision_deadline` and `hedge_after` are in seconds, infinite for never. `unjudged_tier` serves what cannot
-    be judged (tools, several choices, images ...); the last tier where it is not named.
+    kept; `calibration` is the file of one that takes its place. `escalation_rate` and `spend_per_request` move the
+    threshold with the traffic, to that share and to that money; `on_drift` says whether the conservative threshold of
+    the calibration applies once the scores are no longer its. A share `shadow` of requests is answered again by all
+    tiers, unseen, for records with a label. `decision_deadline` and `hedge_after` are in seconds, infinite for never.
+    `unjudged_tier` serves what cannot be judged (tools, several choices, images ...); the last tier
+    where it is not named.
     """
 
     name: Name
     tiers: Annotated[tuple[Name, ...], Meta(min_length=1)]
     release: Release = Release.HOLD
     threshold: Probability = 0.5
+    calibration: str | None = None
+    escalation_rate: Probability | None = None
+    spend_per_request: Annotated[float, Meta(gt=0)] | None = None
+    on_drift: Literal["fall_back", "ignore"] = "fall_back"
+    shadow: Probability = 0.0
     decision_deadline: Seconds = 2.5
     on_timeout: Literal["accept", "escalate"] = "accept"
     on_uncertain: Literal["accept", "escalate"] = "accept"

@@ -318,6 +318,7 @@ class Cascade:
             settled=judgement.quiet and finished,
             elapsed=now - judgement.since,
             answer_finished=finished,
+            dice=self.plan.dice,
         )
 
     def _launch(self, judgement: _Judgement, answer: _Answer, out: list[Action]) -> None:

@@ -69,6 +69,16 @@ def test_without_a_configuration_two_local_tiers_are_served_as_streamroute() -> 
     )
 
 
+def test_files_are_beside_the_configuration(tmp_path: Path) -> None:
+    server = '[server]\nrecords_file = "r.jsonl"\nfeedback_file = "/l.jsonl"\n'
+    path = tmp_path / "gateway.toml"
+    path.write_text(server + UPSTREAM + ROUTE + 'calibration = "a.toml"')
+    settings = load(path)
+    assert settings.server.records_file == str(tmp_path / "r.jsonl")
+    assert settings.server.feedback_file == "/l.jsonl"
+    assert settings.routes[0].calibration == str(tmp_path / "a.toml")
+
+
 def test_values_are_read() -> None:
     text = UPSTREAM + ROUTE + 'release = "retract"\nhedge_after = 1\ndecision_deadline = inf\nprobes = { count = 0 }'
     route = loads(text).routes[0]

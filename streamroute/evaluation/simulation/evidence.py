@@ -20,6 +20,7 @@ from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.policy import Always
 from streamroute.core.types import UNDECIDED, Evidence
 from streamroute.errors import DataFileError
+from streamroute.evaluation.judged import Blocking
 from streamroute.evaluation.rows import lines_of, numbered
 from streamroute.evaluation.scoring import Memo
 from streamroute.evaluation.simulation.legs import Asked, RecordedRoute
@@ -29,7 +30,7 @@ from streamroute.evaluation.simulation.timings import JudgePace
 from streamroute.nli.batcher import BlockingModel
 from streamroute.nli.manifest import ModelSpec
 from streamroute.routing.tiers import Price, question_of
-from streamroute.uncertainty.base import Pair, Relations, Scorer
+from streamroute.uncertainty.base import Scorer
 from streamroute.uncertainty.judge import SemanticEntropy
 
 __all__ = ("BlockingJudge", "identity", "judge_all", "load_judged", "save_judged")
@@ -73,7 +74,7 @@ class BlockingJudge:
         """A `JudgeOf`. Each question in a session of its own, so that the evidence does not depend on what was asked
         before. Raises `ScorerError`."""
         if self._scorer is None:
-            self._scorer = SemanticEntropy(Memo(_Direct(self._load())), most_probes=self._most_probes)
+            self._scorer = SemanticEntropy(Memo(Blocking(self._load())), most_probes=self._most_probes)
         session = self._scorer.session(question_of([{"role": "user", "content": route.question}]))
         found = self._runner.run(
             session.evaluate(
@@ -85,16 +86,6 @@ class BlockingJudge:
             )
         )
         return replace(found, seconds=0.0)  # as measured here; the simulation has its own
-
-
-class _Direct:
-    """A blocking model as an `EntailmentModel`: nothing else runs on its loop."""
-
-    def __init__(self, model: BlockingModel) -> None:
-        self._model = model
-
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
-        return self._model.relations(pairs)
 
 
 def judge_all(
