@@ -14,7 +14,15 @@ import sys
 
 from benchmarks.report import command, show
 
-BENCHMARKS = ("core_rate", "visible_rate", "judge_verdict", "judge_load", "judge_beside_stream", "judge_footprint")
+BENCHMARKS = (
+    "core_rate",
+    "replay_rate",
+    "visible_rate",
+    "judge_verdict",
+    "judge_load",
+    "judge_beside_stream",
+    "judge_footprint",
+)
 
 
 def figures(name: str, *, quick: bool) -> dict[str, object] | None:

@@ -17,21 +17,20 @@ from rich.progress import Progress as Bar
 
 from streamroute.cli.routed import routing_tables
 from streamroute.cli.scores import nli_tables, pairs_table
-from streamroute.errors import ModelFileError
 from streamroute.evaluation.nli import evaluate_nli
 from streamroute.evaluation.pairs import evaluate_pairs
 from streamroute.evaluation.routing import evaluate_routing
 from streamroute.evaluation.rows import NliRow, PairRow, RoutingRow, Row, labelled, parse_rows, read_rows
 from streamroute.evaluation.scoring import Progress
 from streamroute.nli.batcher import BlockingModel
-from streamroute.nli.manifest import ModelSpec, bundled_manifest, read_manifest
+from streamroute.nli.manifest import ModelSpec, chosen_model
 
 __all__ = ("load_model", "run")
 
 
 def run(args: argparse.Namespace) -> int:
     """Raises `ModelFileError` for a model and `DataFileError` for rows that cannot be had."""
-    spec = _spec(args.model, args.manifest)
+    spec = chosen_model(args.model, Path(args.manifest) if args.manifest else None)
     report, picture = _SUITES[args.suite](args, spec)
     if args.json:
         print(json.dumps({"model": spec.name, **report}, ensure_ascii=False, allow_nan=False))
@@ -73,15 +72,6 @@ _Outcome = tuple[dict[str, Any], RenderableType]
 _SUITES: Mapping[str, Callable[[argparse.Namespace, ModelSpec], _Outcome]] = MappingProxyType(
     {"nli": _nli, "pairs": _pairs, "routing": _routing}
 )
-
-
-def _spec(name: str | None, manifest: str | None) -> ModelSpec:
-    path = Path(manifest) if manifest else bundled_manifest()
-    models, default = read_manifest(path)
-    chosen = name or default
-    if chosen not in models:
-        raise ModelFileError(f"{path}: no model {chosen!r} (there are: {', '.join(models)})")
-    return models[chosen]
 
 
 def _rows(args: argparse.Namespace, kind: type[Row]) -> list[Row]:

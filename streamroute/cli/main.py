@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
 
+from streamroute.core.types import Release
 from streamroute.errors import StreamrouteError
 
 __all__ = ("build_parser", "main")
@@ -115,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     _model_options(score)
 
     _calibrate(commands)
+    _replay(commands)
     return parser
 
 
@@ -178,6 +180,46 @@ def _route_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-color", action="store_true")
 
 
+def _replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "replay",
+        help="what other settings would have done with recorded routes",
+        description="Drives the decision core over routes whose every leg is recorded, in virtual time. Rows:"
+        ' {"id", "question", "cheap": {"answer", "samples", "correct", "timing"}, "large": {"answer", ...}}, or lines'
+        " of `ask --json`. Timings are stated where the rows have none.",
+    )
+    parser.add_argument("file", metavar="FILE", help="JSON lines, plain, .gz or .xz")
+    parser.add_argument(
+        "--policy",
+        choices=("threshold", "always-cheap", "always-large", "sequential"),
+        default="threshold",
+        help="sequential: the whole cheap answer first, then probes, judge and large model",
+    )
+    parser.add_argument("--release", choices=tuple(map(str, Release)), default="hold")
+    parser.add_argument("--threshold", type=_probability, default=0.5, metavar="X", help="escalate above this score")
+    parser.add_argument(
+        "--sweep", type=_count, nargs="?", const=20, metavar="N", help="thresholds from 0 to 1 in N steps (20)"
+    )
+    parser.add_argument("--compare", action="store_true", help="all systems side by side")
+    parser.add_argument("--probes", type=_count, default=5, metavar="N", help="samples to judge by (5)")
+    parser.add_argument("--wave", type=_count, metavar="N", help="so many probes at once; all without it")
+    parser.add_argument("--hedge-after", type=_seconds, metavar="S", help="start the large model beside the cheap one")
+    parser.add_argument(
+        "--deadline", type=_seconds, default=2.5, metavar="S", help="keep if undecided then; inf: never"
+    )
+    parser.add_argument("--timings", metavar="FILE.toml", help="[cheap], [large], [probes]: first, rate; [judge]")
+    parser.add_argument("--price-ratio", type=_positive, default=15.0, metavar="R", help="large to cheap, a token (15)")
+    parser.add_argument("--prompt-price", type=_seconds, default=0.25, metavar="P", help="of a generated token's (.25)")
+    parser.add_argument("--probes-together", action="store_true", help="probes of one request share its prompt")
+    parser.add_argument("--bill-cancelled", action="store_true", help="cancelled legs are billed to their end")
+    parser.add_argument("--judged", metavar="FILE", help="keeps what the judge said, and asks only what is not there")
+    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N rows")
+    parser.add_argument("--csv", metavar="OUT.csv", help="write every figure of every point")
+    parser.add_argument("--plot", metavar="OUT.png", help="draw cost, quality and waiting (extra: plot)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    _model_options(parser)
+
+
 def _judge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="JSON lines, plain, .gz or .xz; - is the standard input")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
@@ -219,6 +261,24 @@ def _probability(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, not {text!r}")
+    return value
+
+
+def _seconds(text: str) -> float:
+    """Not negative; infinite is allowed."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, not {text!r}")
+    return value
+
+
+def _positive(text: str) -> float:
+    value = _seconds(text)
+    if value == 0 or value == float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text!r}")
     return value
 
 

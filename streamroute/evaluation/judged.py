@@ -18,7 +18,7 @@ from streamroute.uncertainty.base import Pair, Relations
 from streamroute.uncertainty.judge import SemanticEntropy
 from streamroute.uncertainty.measures.families import Family, family
 
-__all__ = ("Judged", "Judgement", "judge_rows", "with_samples")
+__all__ = ("Blocking", "Judged", "Judgement", "judge_rows", "with_samples")
 
 LEAST_SCALE = 8
 """Probes that the entropy is scaled to, at least: the judge's own default."""
@@ -45,7 +45,7 @@ class Judgement:
     seconds: float
 
 
-class _Blocking:
+class Blocking:
     """An `EntailmentModel` for which somebody waits: nothing else runs on the loop here."""
 
     def __init__(self, model: BlockingModel) -> None:
@@ -76,7 +76,7 @@ def judge_rows(
 
 async def _judge_rows(model: BlockingModel, rows: Sequence[RoutingRow], progress: Progress) -> Judgement:
     began = time.perf_counter()
-    memo = Memo(_Blocking(model))
+    memo = Memo(Blocking(model))
     most = max([LEAST_SCALE, *(len(row.cheap.samples) for row in rows)])
     scorer = SemanticEntropy(memo, logprobs=True, most_probes=most)
     texts = [_sampled(row) for row in rows]

@@ -11,7 +11,7 @@ from typing import Any
 
 from streamroute.errors import ModelFileError
 
-__all__ = ("LABELS", "ModelSpec", "bundled_manifest", "read_manifest")
+__all__ = ("LABELS", "ModelSpec", "bundled_manifest", "chosen_model", "read_manifest")
 
 LABELS = ("entailment", "neutral", "contradiction")
 _MANIFEST = "manifest.toml"
@@ -93,6 +93,17 @@ def read_manifest(path: Path) -> tuple[dict[str, ModelSpec], str]:
     if default not in models:
         raise ModelFileError(f"{path}: default = {default!r} is none of its models ({', '.join(models)})")
     return models, default
+
+
+def chosen_model(name: str | None = None, manifest: Path | None = None) -> ModelSpec:
+    """The model of that name in a manifest: the default one, and the bundled manifest, where none is named. Raises
+    ModelFileError."""
+    path = bundled_manifest() if manifest is None else manifest
+    models, default = read_manifest(path)
+    chosen = default if name is None else name
+    if chosen not in models:
+        raise ModelFileError(f"{path}: no model {chosen!r} (there are: {', '.join(models)})")
+    return models[chosen]
 
 
 def _spec(path: Path, name: str, table: Any) -> ModelSpec:

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from streamroute.errors import ModelFileError, ScorerError
 from streamroute.nli.batcher import EntailmentWorker
 from streamroute.nli.encoding import PairEncoder, Row, batches
-from streamroute.nli.manifest import LABELS, ModelSpec, bundled_manifest, read_manifest
+from streamroute.nli.manifest import LABELS, ModelSpec, chosen_model
 from streamroute.uncertainty.base import Pair, Relation, Relations
 
 __all__ = ("CrossEncoder", "load_bundled")
@@ -138,9 +138,4 @@ def load_bundled(name: str | None = None, *, manifest: Path | None = None, max_q
 
     Raises ModelFileError. Close it with `aclose()`.
     """
-    path = manifest if manifest is not None else bundled_manifest()
-    models, default = read_manifest(path)
-    chosen = default if name is None else name
-    if chosen not in models:
-        raise ModelFileError(f"{path}: no model {chosen!r} (there are: {', '.join(models)})")
-    return EntailmentWorker(CrossEncoder(models[chosen]), max_queued=max_queued)
+    return EntailmentWorker(CrossEncoder(chosen_model(name, manifest)), max_queued=max_queued)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace as restructured
+
+from streamroute.core.plan import Plan
+from streamroute.core.types import Release
+from streamroute.errors import ConfigError
+from streamroute.evaluation.simulation import systems
+from streamroute.evaluation.simulation.legs import RecordedRoute
+from streamroute.evaluation.simulation.outcome import Outcome
+from streamroute.evaluation.simulation.simulate import simulate
+from streamroute.evaluation.simulation.systems import SYSTEMS, Settings, run_system, system
+from tests.evaluation.simulation.recorded import BILLING, TIMINGS, Written, about, route, row
+
+SETTINGS = Settings(probes=2)
+
+
+def played(name: str, score: float, settings: Settings = SETTINGS) -> Outcome:
+    (found,) = run_system(system(name, settings), [route()], Written((score, score)), BILLING, TIMINGS.judge)
+    return found
+
+
+def test_the_baselines_ask_one_model_and_no_judge() -> None:
+    cheap, large = played("always-cheap", 0.9), played("always-large", 0.1)
+    assert (cheap.tier, cheap.first_kept, cheap.verdicts, cheap.cost) == (0, 0.3, 0, 3)
+    assert (large.tier, large.first_kept, large.verdicts, large.cost) == (1, 1.0, 0, 30)
+
+
+def test_a_sequential_cascade_generates_probes_judges_and_asks_one_after_the_other() -> None:
+    """The answer is there at .5; the probes end at .9 and 1.1, and the judge takes .05 for each."""
+    kept, switched = played("sequential", 0.1), played("sequential", 0.9)
+    assert (kept.tier, kept.first_shown, kept.decided) == (0, about(1.15), about(1.15))
+    assert (switched.tier, switched.decided) == (1, about(1.15))
+    assert switched.first_shown == switched.first_kept == about(2.15)
+    assert (switched.wasted_cheap, switched.probes) == (3, 2)
+
+
+def test_every_release_mode_is_a_system_of_its_name() -> None:
+    for release in Release:
+        assert system(str(release), SETTINGS).plan.release is release
+
+
+def test_a_hedge_waits_less_for_what_is_escalated_than_a_retraction_does() -> None:
+    hedge, retract = played("hedge", 0.9), played("retract", 0.9)
+    assert hedge.retracted
+    assert hedge.first_kept == 1.0
+    assert retract.first_kept == about(1.65)
+
+
+def test_what_is_set_holds_for_all_that_judge() -> None:
+    chosen = Settings(threshold=0.25, probes=7, wave=3, deadline=9.0, hedge_after=0.5)
+    for name in SYSTEMS:
+        plan = system(name, chosen).plan
+        schedule = plan.schedule(0)
+        if schedule is not None:
+            assert (schedule.count, schedule.wave) == (7, 3)
+            assert plan.decision_deadline == (None if name == "sequential" else 9.0)
+        assert (plan.hedge_after == 0.5) == (name == "hedge")
+
+
+def test_a_system_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"no system 'holt' .*hold"):
+        system("holt", SETTINGS)
+
+
+def test_every_route_is_decided_with_its_own_dice_and_always_with_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    thrown: list[float] = []
+
+    def watched(route: RecordedRoute, plan: Plan, *args: Any) -> Outcome:
+        thrown.append(plan.dice)
+        return simulate(route, plan, *args)
+
+    monkeypatch.setattr(systems, "simulate", watched)
+    routes = [RecordedRoute.of(restructured(row(), id=name), TIMINGS) for name in ("a", "b", "a")]
+    run_system(system("hold", SETTINGS), routes, Written(), BILLING, TIMINGS.judge)
+    first, second, third = thrown
+    assert first == third != second
+    assert all(0 <= dice < 1 for dice in thrown)
