@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streamroute.cli.eval import load_model
 from streamroute.cli.frontier import Point, csv_of, details, plot, side_by_side
-from streamroute.core.plan import ProbeSchedule
+from streamroute.core.plan import AutoRelease, ProbeSchedule
 from streamroute.errors import BadRequestError, DataFileError
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.evaluation.simulation.evidence import BlockingJudge, identity, judge_all, load_judged, save_judged
@@ -24,7 +24,7 @@ from streamroute.evaluation.simulation.legs import RecordedRoute
 from streamroute.evaluation.simulation.outcome import Billing
 from streamroute.evaluation.simulation.simulate import JudgeOf
 from streamroute.evaluation.simulation.summary import summarise
-from streamroute.evaluation.simulation.systems import SYSTEMS, Settings, System, run_system, system
+from streamroute.evaluation.simulation.systems import SYSTEMS, Settings, System, auto_of, run_system, system
 from streamroute.evaluation.simulation.timings import Timings, read_timings
 from streamroute.evaluation.simulation.traces import read_routes
 from streamroute.nli.manifest import chosen_model
@@ -55,6 +55,10 @@ def run(args: argparse.Namespace) -> int:
     resamples = SWEEP_RESAMPLES if args.sweep else 1000
     with ExitStack() as stack:
         judge = _judge(args, stack, routes, timings, judged=any(each.plan.judge for _, each in chosen))
+        if args.compare:  # its two expectations are those of these very routes
+            shown = run_system(system("retract", _settings(args)), routes, judge, billing, timings.judge)
+            auto = replace(_settings(args), auto=auto_of(shown, args.annoyance))
+            chosen = [(limit, system("auto", auto) if each.name == "auto" else each) for limit, each in chosen]
         points = [
             Point(each.name, limit, summarise(outcomes, resamples=resamples))
             for limit, each in chosen
@@ -83,13 +87,7 @@ def _chosen(args: argparse.Namespace) -> list[tuple[float | None, System]]:
     """What is to be simulated, each with its threshold if it has one."""
     if args.compare and args.sweep:
         raise BadRequestError("either --compare or --sweep, not both")
-    settings = Settings(
-        threshold=args.threshold,
-        probes=args.probes,
-        wave=args.wave,
-        deadline=None if math.isinf(args.deadline) else args.deadline,
-        hedge_after=args.hedge_after or 0.0,
-    )
+    settings = _settings(args)
     if args.compare:
         return [(None if name in BASELINES else args.threshold, system(name, settings)) for name in SYSTEMS]
     name = args.policy if args.policy in SYSTEMS else args.release
@@ -103,6 +101,17 @@ def _chosen(args: argparse.Namespace) -> list[tuple[float | None, System]]:
             made = replace(made, plan=replace(made.plan, hedge_after=args.hedge_after))
         found.append((limit, made))
     return [*found, *((None, system(each, settings)) for each in BASELINES)] if args.sweep else found
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    return Settings(
+        threshold=args.threshold,
+        probes=args.probes,
+        wave=args.wave,
+        deadline=None if math.isinf(args.deadline) else args.deadline,
+        hedge_after=args.hedge_after or 0.0,
+        auto=AutoRelease(annoyance=args.annoyance),
+    )
 
 
 def _judge(

@@ -10,6 +10,7 @@ from streamroute.core.types import Release
 
 __all__ = (
     "AutoSettings",
+    "ExpectedSettings",
     "HedgeSettings",
     "LocalSettings",
     "OpenAISettings",

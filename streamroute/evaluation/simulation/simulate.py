@@ -2,7 +2,8 @@
 
 A discrete-event simulation. What `routing._driver` does with tasks, this does with a heap: legs and the judge put
 their next event there with its time, the core hears the earliest, and its actions start and cancel legs. Nothing
-waits and nothing is generated, so thousands of routes are simulated in a second.
+waits and nothing is generated, so thousands of routes are simulated in a second. An answer that is told to go on from a
+prefix is taken to come as the record has it, from its beginning: no record can know what it would have said.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from streamroute.core.actions import (
     Append,
     CancelLeg,
     Commit,
+    Continue,
     Emit,
     Fail,
     Finish,
@@ -39,7 +41,7 @@ from streamroute.core.types import Evidence, Leg
 from streamroute.errors import LocalProtocolError, ScorerError
 from streamroute.evaluation.simulation.legs import Asked, RecordedLeg, RecordedRoute
 from streamroute.evaluation.simulation.outcome import Billing, Outcome
-from streamroute.evaluation.simulation.timings import JudgePace
+from streamroute.evaluation.simulation.timings import JudgePace, estimated_tokens
 
 __all__ = ("JudgeOf", "simulate")
 
@@ -84,6 +86,7 @@ class _Simulation:
         self._started: dict[tuple[int, int | None], _Running] = {}
         self._heard: list[int | None] = []  # probes of the judged tier that have ended, in order
         self._pairs: dict[int, int] = {}  # that the judge has compared, by tier
+        self._prefixes: dict[int, int] = {}  # tokens that an answer goes on from, part of its prompt
         self._sharing: set[tuple[int, int | None]] = set()  # probes whose prompt another of their request pays
         self._first_shown: float | None = None
         self._first_kept: float | None = None
@@ -149,10 +152,11 @@ class _Simulation:
                     self._first_kept, self._shown = now, action.tier
                     if self._first_shown is None:
                         self._first_shown = now
-            case StartAnswer(leg):
+            case StartAnswer(leg, prefix):
                 if leg.tier > self._cascade.tier:
                     self._hedge = leg.tier
                 self._start(leg, now)
+                self._prefixes[leg.tier] = estimated_tokens(prefix)
             case StartProbes(legs):
                 for leg in legs:
                     self._start(leg, now)
@@ -170,7 +174,7 @@ class _Simulation:
             case Finish() | Fail():
                 self._ended = True
                 self._failed = isinstance(action, Fail)
-            case Commit():
+            case Commit() | Continue():
                 pass
             case _:
                 assert_never(action)
@@ -230,6 +234,8 @@ class _Simulation:
             whole = cancelled is None or billing.cancelled == "full"
             tokens = record.tokens if whole else _generated(running, now)
             prompt = 0 if (tier, probe) in self._sharing else record.prompt_tokens
+            if probe is None:
+                prompt += self._prefixes[tier]
             price = billing.prices[tier].of(prompt, tokens)
             cost += price
             if probe is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from streamroute.core.plan import Plan, ProbeSchedule
+from streamroute.core.plan import AutoRelease, Plan, ProbeSchedule
 from streamroute.core.policy import Policy, Threshold
 from streamroute.core.types import Decision, Release
 from streamroute.errors import ConfigError
@@ -14,7 +14,7 @@ from streamroute.evaluation.simulation.outcome import Billing, Outcome
 from streamroute.evaluation.simulation.simulate import JudgeOf, simulate
 from streamroute.evaluation.simulation.timings import JudgePace
 
-__all__ = ("POLICIES", "SYSTEMS", "Settings", "System", "run_system", "system")
+__all__ = ("POLICIES", "SYSTEMS", "Settings", "System", "auto_of", "run_system", "system")
 
 POLICIES: Mapping[str, Callable[[float], Policy]] = {"threshold": Threshold}
 """How evidence becomes a verdict, from the threshold of the score."""
@@ -32,6 +32,7 @@ class Settings:
     deadline: float | None = 2.5
     on_timeout: Decision = Decision.ACCEPT
     hedge_after: float = 0.0
+    auto: AutoRelease = AutoRelease()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ def _plan(settings: Settings, release: Release) -> Plan:
         tiers=(ProbeSchedule(count=settings.probes, wave=settings.wave), None),
         policy=POLICIES[settings.policy](settings.threshold),
         release=release,
+        auto=settings.auto,
+        prefill=frozenset({1}),
         decision_deadline=settings.deadline,
         on_timeout=settings.on_timeout,
     )
@@ -78,8 +81,8 @@ SYSTEMS: Mapping[str, Callable[[Settings], System]] = {
     },
     "hedge": _hedge,
 }
-"""All that can be compared. `hold`, `retract` and `append` are the router's releases, `hedge` is `retract` with the
-large model started early beside it."""
+"""All that can be compared. `hold`, `retract`, `append`, `continue` and `auto` are the router's releases, `hedge` is
+`retract` with the large model started early beside it."""
 
 
 def system(name: str, settings: Settings) -> System:
@@ -87,6 +90,15 @@ def system(name: str, settings: Settings) -> System:
     if name not in SYSTEMS:
         raise ConfigError(f"there is no system {name!r} (there are: {', '.join(SYSTEMS)})")
     return SYSTEMS[name](settings)
+
+
+def auto_of(outcomes: Sequence[Outcome], annoyance: float) -> AutoRelease:
+    """What `Release.AUTO` should expect of routes like these, which showed their answers at once and of which some were
+    judged: the share that is escalated, and the mean time from the first token to the verdict."""
+    judged = [(each.decided, each.first_shown, each.tier > 0) for each in outcomes if each.decided is not None]
+    gaps = [max(decided - shown, 0.0) for decided, shown, _ in judged if shown is not None]
+    prior = sum(escalated for _, _, escalated in judged) / len(judged)
+    return AutoRelease(annoyance=annoyance, decision_gap=sum(gaps) / len(gaps), prior=prior)
 
 
 def run_system(

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamroute.core.actions import Score
-from streamroute.core.plan import Plan, ProbeSchedule
+from streamroute.core.hedge import HedgeRule
+from streamroute.core.plan import AutoRelease, Plan, ProbeSchedule
 from streamroute.core.policy import Threshold
 from streamroute.core.types import Decision, Evidence, Leg, Release
 from streamroute.errors import LocalProtocolError
@@ -288,6 +289,18 @@ def test_the_simulator_and_the_driver_agree(data: st.DataObject) -> None:
     chosen: dict[str, Any] = {
         "policy": Threshold(data.draw(st.sampled_from([0.0, 0.3, 0.5, 0.9]))),
         "release": data.draw(st.sampled_from(Release)),
+        "insurance": data.draw(st.booleans()),
+        "hedge": data.draw(
+            st.none()
+            | st.builds(
+                HedgeRule,
+                waste=st.just(1.0),
+                second=st.floats(0.1, 9),
+                large_first=st.floats(0, 2),
+                decision=st.floats(0, 2),
+            )
+        ),
+        "auto": data.draw(st.builds(AutoRelease, annoyance=st.floats(0, 4), decision_gap=st.floats(0, 2))),
         "hedge_after": data.draw(st.none() | moments.map(lambda at: at + 0.000007)),
         "decision_deadline": data.draw(st.none() | moments.map(lambda at: 2 * at + 0.000005)),
         "on_timeout": data.draw(st.sampled_from([Decision.ACCEPT, Decision.ESCALATE])),

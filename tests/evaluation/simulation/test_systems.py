@@ -1,18 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from msgspec.structs import replace as restructured
 
-from streamroute.core.plan import Plan
+from streamroute.core.plan import AutoRelease, Plan
 from streamroute.core.types import Release
 from streamroute.errors import ConfigError
 from streamroute.evaluation.simulation import systems
 from streamroute.evaluation.simulation.legs import RecordedRoute
 from streamroute.evaluation.simulation.outcome import Outcome
 from streamroute.evaluation.simulation.simulate import simulate
-from streamroute.evaluation.simulation.systems import SYSTEMS, Settings, run_system, system
+from streamroute.evaluation.simulation.systems import SYSTEMS, Settings, auto_of, run_system, system
 from tests.evaluation.simulation.recorded import BILLING, TIMINGS, Written, about, route, row
 
 SETTINGS = Settings(probes=2)
@@ -79,3 +80,22 @@ def test_every_route_is_decided_with_its_own_dice_and_always_with_the_same(monke
     first, second, third = thrown
     assert first == third != second
     assert all(0 <= dice < 1 for dice in thrown)
+
+
+def test_auto_expects_what_routes_like_these_did() -> None:
+    kept, switched = played("retract", 0.1), played("retract", 0.9)
+    found = auto_of([kept, switched, switched, switched._replace(decided=None)], 3.0)
+    assert (found.annoyance, found.prior) == (3.0, about(2 / 3))
+    assert found.decision_gap == about(0.35)
+
+
+def test_auto_holds_what_is_doubtful_and_shows_the_rest() -> None:
+    doubtful, sure = (restated(prior=prior) for prior in (0.9, 0.1))
+    assert played("auto", 0.1, doubtful).first_shown == about(0.45), "the first evidence says that it may be shown"
+    assert not played("auto", 0.9, doubtful).retracted
+    assert played("auto", 0.9, sure).retracted
+    assert played("auto", 0.1, sure).first_shown == 0.3
+
+
+def restated(*, prior: float) -> Settings:
+    return replace(SETTINGS, auto=AutoRelease(prior=prior, decision_gap=0.4))
