@@ -10,7 +10,6 @@ from streamroute.core.types import Release
 
 __all__ = (
     "AutoSettings",
-    "ExpectedSettings",
     "HedgeSettings",
     "LocalSettings",
     "OpenAISettings",

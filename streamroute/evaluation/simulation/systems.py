@@ -32,7 +32,7 @@ class Settings:
     deadline: float | None = 2.5
     on_timeout: Decision = Decision.ACCEPT
     hedge_after: float = 0.0
-    auto: AutoRelease = AutoRelease()
+    auto: AutoRelease = field(default_factory=AutoRelease)
 
 
 @dataclass(frozen=True, slots=True)
