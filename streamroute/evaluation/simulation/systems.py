@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from streamroute.core.plan import AutoRelease, Plan, ProbeSchedule
 from streamroute.core.policy import Policy, Threshold
