@@ -100,8 +100,7 @@ async def ask(stage: Stage, phase: Phase, stream: bool, text: str) -> RawClient:
     """Ask, and come back when the phase is reached."""
     stage.cheap.scenes[text] = (phase.cheap, phase.probe)
     stage.large.scenes[text] = (phase.large, phase.large)
-    client = await RawClient.asking(
-        stage.url,
+    client = await stage.ask(
         model=phase.model,
         stream=stream,
         messages=[{"role": "user", "content": text}],
@@ -142,9 +141,7 @@ def test_a_client_that_leaves_while_the_judge_is_at_work_ends_the_route() -> Non
         scorer = ScriptedScorer(delay=HANG)
         async with staged(ModelServer(WHOLE), ModelServer(WHOLE), scorer=scorer) as stage:
             text = "question"
-            client = await RawClient.asking(
-                stage.url, model="auto", stream=True, messages=[{"role": "user", "content": text}]
-            )
+            client = await stage.ask(model="auto", stream=True, messages=[{"role": "user", "content": text}])
             await stage.cheap.until(lambda: len(stage.cheap.seen) == 4 and stage.cheap.running == 0)
             assert stage.in_flight == 1
             await client.leave(rudely=True)
@@ -160,9 +157,7 @@ def test_a_client_that_does_not_read_stops_the_model_and_still_gets_everything()
 
     async def main() -> None:
         async with staged(ModelServer(long), ModelServer(WHOLE)) as stage:
-            client = await RawClient.asking(
-                stage.url, model="cheap", stream=True, messages=[{"role": "user", "content": "go on"}]
-            )
+            client = await stage.ask(model="cheap", stream=True, messages=[{"role": "user", "content": "go on"}])
             await asyncio.sleep(10)  # of virtual time: until every buffer on the way is full
             (seen,) = stage.cheap.seen
             assert seen.running
@@ -191,7 +186,9 @@ async def test_a_thousand_clients_that_leave_in_every_phase_leave_nothing_behind
             stage.cheap.seen.clear()
             stage.large.seen.clear()
         assert not [task for task in asyncio.all_tasks() - idle if "tier" in task.get_name()]
-    for _ in range(10):  # closed transports let go of their sockets in the next turns of the loop
+    for _ in range(1000):  # closed transports let go of their sockets in the next turns of the loop
+        if asyncio.all_tasks() == tasks and open_files() == files:
+            break
         await asyncio.sleep(0)
     assert asyncio.all_tasks() == tasks
     assert open_files() == files

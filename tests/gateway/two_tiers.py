@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -68,6 +68,12 @@ class Stage:
     large: ModelServer
     url: str
     app: web.Application
+    clients: list[RawClient] = field(default_factory=list)
+
+    async def ask(self, **body: Any) -> RawClient:
+        client = await RawClient.asking(self.url, **body)
+        self.clients.append(client)
+        return client
 
     @property
     def seen(self) -> list[Seen]:
@@ -91,11 +97,18 @@ class Stage:
 @asynccontextmanager
 async def staged(cheap: ModelServer, large: ModelServer, *, scorer: Scorer | None = None) -> AsyncGenerator[Stage]:
     async with cheap, large:
-        settings = loads(CONFIG.format(cheap=cheap.url, large=large.url))
+        # A deadline passes in real time: on a busy machine before a route is where the test waits for it.
+        settings = loads(f"{CONFIG.format(cheap=cheap.url, large=large.url)}decision_deadline = inf\n")
         async with compose(settings, scorer=scorer or ScriptedScorer()) as routes:
             app = create_app(routes, log=RecordingLog())
             async with listening(app, ServerSettings(port=0, drain_seconds=0)) as url:
-                yield Stage(cheap, large, url, app)
+                stage = Stage(cheap, large, url, app)
+                try:
+                    yield stage
+                finally:
+                    # What a failing test leaves open the collector would find in the middle of another one.
+                    for client in stage.clients:
+                        client.writer.transport.abort()
 
 
 @dataclass

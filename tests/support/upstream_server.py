@@ -115,10 +115,11 @@ class UpstreamServer:
         """Requests that are still being answered."""
         return sum(seen.running for seen in self.seen)
 
-    async def until(self, condition: Callable[[], bool], *, at_most: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], *, at_most: float = 30.0) -> None:
         """Returns as soon as `condition()` holds. It is asked again whenever a request comes, goes on or ends.
 
-        `at_most` seconds keep a test that fails from hanging. Raises `TimeoutError`.
+        `at_most` seconds keep a test that fails from hanging, and are more than a busy machine needs. Raises
+        `TimeoutError`.
         """
         async with asyncio.timeout(at_most):
             while not condition():
