@@ -11,7 +11,9 @@ HEAVY = ("onnxruntime", "tokenizers", "aiohttp.web", "openai", "xllamacpp", "ric
 
 
 def test_every_public_name_is_there() -> None:
-    assert list(streamroute.__all__) == sorted(set(streamroute.__all__), key=lambda name: (name[0].islower(), name))
+    assert list(streamroute.__all__) == sorted(
+        set(streamroute.__all__), key=lambda name: (not name.isupper(), name[0].islower(), name)
+    )
     assert all(hasattr(streamroute, name) for name in streamroute.__all__)
 
 

@@ -5,12 +5,24 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ("ISOTONIC_FROM", "Isotonic", "Platt", "Recalibration", "fit_isotonic", "fit_platt", "recalibrate")
+from streamroute.core.policy import Policy, Snapshot
+from streamroute.core.types import Verdict
+
+__all__ = (
+    "ISOTONIC_FROM",
+    "Isotonic",
+    "Platt",
+    "Recalibrated",
+    "Recalibration",
+    "fit_isotonic",
+    "fit_platt",
+    "recalibrate",
+)
 
 ISOTONIC_FROM = 1000
 """Labels from which steps are told better than two numbers are."""
@@ -68,6 +80,20 @@ class Isotonic:
 
 
 Recalibration = Platt | Isotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibrated(Policy):
+    """Lets `policy` see probabilities in place of the score and its bounds, which stay bounds: no order changes."""
+
+    policy: Policy
+    recalibration: Recalibration
+
+    def __call__(self, snapshot: Snapshot) -> Verdict:
+        evidence, to = snapshot.evidence, self.recalibration
+        if evidence is not None:
+            evidence = replace(evidence, score=to(evidence.score), low=to(evidence.low), high=to(evidence.high))
+        return self.policy(replace(snapshot, evidence=evidence))
 
 
 def recalibrate(scores: Sequence[float], wrong: Sequence[bool]) -> Recalibration:

@@ -50,8 +50,9 @@ def binding_of(settings: Settings, route: RouteSettings) -> Binding:
 
 
 def stopping_of(route: RouteSettings) -> str:
-    """When verdicts fall: with certified bounds they are those that all probes would have given, whatever the limit."""
-    if route.policy == "threshold":
+    """When verdicts fall: with certified bounds they are those that all probes would have given, whatever the limit or
+    what is weighed."""
+    if route.policy in ("threshold", "cascade-routing", "gain"):
         return "certified"
     return f"{route.policy} {json.dumps(to_builtins(route.stopping), sort_keys=True)}"
 

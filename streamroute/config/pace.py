@@ -6,7 +6,6 @@ from streamroute.calibration.artefact import Artefact
 from streamroute.calibration.drift import DriftAlarm
 from streamroute.calibration.fit import score_of_probability
 from streamroute.calibration.pacing import Fixed, Pace, Tracker
-from streamroute.calibration.thresholds import Calibrated
 from streamroute.calibration.tracker import MoneyTracker, RateTracker
 from streamroute.config.policies import policy_of
 from streamroute.config.settings import RouteSettings, Settings
@@ -24,10 +23,7 @@ def pace_of(settings: Settings, route: RouteSettings, artefact: Artefact | None)
     """A new state for one router. Raises `ConfigError` where money is to be spent and the largest tier has no price."""
     if artefact is None:
         return Pace(_uncalibrated(settings, route))
-    if route.policy in ("stopping-table", "cascade-routing"):  # they weigh probabilities, not a threshold
-        raise ConfigError(
-            f"route {route.name}: policy {route.policy} cannot be calibrated: use another, or no calibration"
-        )
+    calibrated = policy_of(settings, route, artefact)
     cut = artefact.threshold
     alarm = DriftAlarm(artefact.drift, cut.tau)
     fallback = Threshold(cut.conservative) if route.on_drift == "fall_back" else None
@@ -35,9 +31,6 @@ def pace_of(settings: Settings, route: RouteSettings, artefact: Artefact | None)
         return Pace(RateTracker(route.escalation_rate, start=cut.tau), alarm=alarm)
     if route.spend_per_request is not None:
         return Pace(_money(settings, route, artefact, route.spend_per_request), alarm=alarm)
-    calibrated = (
-        Calibrated(cut.tau, cut.gamma) if route.policy == "threshold" else policy_of(settings, route, limit=cut.tau)
-    )
     return Pace(Fixed(calibrated), alarm=alarm, fallback=fallback)
 
 

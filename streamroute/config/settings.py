@@ -10,6 +10,7 @@ from streamroute.core.types import Release
 
 __all__ = (
     "AutoSettings",
+    "GainSettings",
     "HedgeSettings",
     "LocalSettings",
     "OpenAISettings",
@@ -160,6 +161,27 @@ class QualitySettings(_Table, frozen=True, kw_only=True):
     delay: Annotated[tuple[Money, ...], Meta(min_length=1)] = (0.9,)
 
 
+class GainSettings(_Table, frozen=True, kw_only=True):
+    """What `policy = "gain"` weighs (METHOD 2.5, 5.4). Prices are in values of one right answer.
+
+    `keeps` is how often the largest model is right where the cheap one is, `rescues` how often where it is not; with a
+    calibration, its own hold where they are not set. `cost` is of a larger answer, `saving` of what the cheap one
+    leaves unsaid when it is cut off, `second` of a reader's time. `large_first` is in seconds, and so is `annoyance`:
+    what taking a shown answer back is as bad as, to which `reading` adds for each second of reading. What was read for
+    longer than `append_after` is not taken back.
+    """
+
+    keeps: Probability | None = None
+    rescues: Probability | None = None
+    cost: Money = 0.05
+    saving: Money = 0.0
+    second: Money = 0.01
+    large_first: Money = 0.9
+    annoyance: Money = 2.0
+    reading: Money = 0.5
+    append_after: Money = 6.0
+
+
 Step = Literal["off", "judge", "skip_cheap", "skip_probes"]
 
 
@@ -210,7 +232,7 @@ class HedgeSettings(_Table, frozen=True, kw_only=True):
     prior: Probability = 0.25
 
 
-Policy = Literal["threshold", "stopping-table", "adaptive-consistency", "esc", "sprt", "cascade-routing"]
+Policy = Literal["threshold", "stopping-table", "adaptive-consistency", "esc", "sprt", "cascade-routing", "gain"]
 
 
 class RouteSettings(_Table, frozen=True, kw_only=True):
@@ -246,6 +268,7 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     hedge: HedgeSettings | None = None
     probes: ProbeSettings = ProbeSettings()
     quality: QualitySettings = QualitySettings()
+    gain: GainSettings = GainSettings()
     prerouter: PrerouterSettings | None = None
     timings: TimingSettings | None = None
 

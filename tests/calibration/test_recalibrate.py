@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamroute.calibration.recalibrate import Isotonic, Platt, fit_isotonic, fit_platt, recalibrate
+from streamroute.calibration.recalibrate import Isotonic, Platt, Recalibrated, fit_isotonic, fit_platt, recalibrate
+from streamroute.core.policy import Always, Snapshot
+from streamroute.core.types import Decision, Evidence, Verdict
 
 ROWS = st.lists(st.tuples(st.integers(0, 8), st.booleans()), min_size=1, max_size=40)
 
@@ -87,3 +90,19 @@ def test_what_cannot_be_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=words):
             Isotonic(at, to)
+
+
+def test_a_recalibrated_policy_sees_probabilities_where_the_score_and_its_bounds_were() -> None:
+    seen: list[Evidence | None] = []
+
+    class Watching(Always):
+        def __call__(self, snapshot: Snapshot) -> Verdict:
+            seen.append(snapshot.evidence)
+            return super().__call__(snapshot)
+
+    platt, verdict = Platt(2.0, 0.5), Verdict(Decision.ESCALATE, "told")
+    policy = Recalibrated(Watching(verdict), platt)
+    found = Evidence(samples=1, expected=2, score=0.4, low=0.2, high=0.9, nli_pairs=3)
+    given = Snapshot(tier=0, last_tier=1, evidence=found, pending=1, settled=False, elapsed=0.0, answer_finished=False)
+    assert policy(given) == policy(replace(given, evidence=None)) == verdict
+    assert seen == [replace(found, score=platt(0.4), low=platt(0.2), high=platt(0.9)), None]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from streamroute.calibration.artefact import ScoreFit
+from streamroute.calibration.recalibrate import Platt, Recalibrated
 from streamroute.config.check import Severity, check
 from streamroute.config.load import loads
 from streamroute.config.policies import policy_of
+from streamroute.core.gain import Gain
 from streamroute.core.policy import Policy, Threshold
 from streamroute.errors import ConfigError
+from streamroute.uncertainty.fitted import Logistic
 from streamroute.uncertainty.stopping import ESC, AdaptiveConsistency, Costs, Sprt, StoppingTable
 from streamroute.uncertainty.stopping.chances import chance_of_score
+from tests.calibration.made import artefact
 
 TIERS = "".join(
     f'[[upstream]]\nname = "{name}"\nkind = "openai"\nbase_url = "http://127.0.0.1:1/v1"\nmodel = "m"\n'
@@ -38,6 +43,23 @@ def made(more: str) -> Policy:
             "false_escalation = 0.3 }",
             Sprt(0.25, 0.7, 0.2, 0.05, 0.3),
         ),
+        ('policy = "gain"', Gain()),
+        (
+            'policy = "gain"\ndecision_deadline = 4\ngain = { keeps = 0.8, rescues = 0.5, cost = 0.1, saving = 0.02, '
+            "second = 0.03, large_first = 1.5, annoyance = 1, reading = 0.2, append_after = 3 }",
+            Gain(
+                keeps=0.8,
+                rescues=0.5,
+                cost=0.1,
+                saving=0.02,
+                second=0.03,
+                large_first=1.5,
+                annoyance=1,
+                reading=0.2,
+                append_after=3,
+                horizon=4,
+            ),
+        ),
     ],
 )
 def test_a_named_policy_gets_the_threshold_and_its_parameters(more: str, policy: Policy) -> None:
@@ -52,6 +74,33 @@ def test_a_stopping_table_escalates_above_the_threshold_or_where_it_pays() -> No
     assert isinstance(priced, StoppingTable)
     assert priced.costs == Costs(probe=0.001, escalation=0.1)
     assert priced.limit == priced.costs.limit
+
+
+def test_gain_without_a_deadline_decides_early_only_where_the_bar_stands_still() -> None:
+    assert made('policy = "gain"\ndecision_deadline = inf') == Gain(horizon=float("inf"))
+    still = made('policy = "gain"\ndecision_deadline = inf\ngain = { reading = 0 }')
+    assert still == Gain(reading=0, horizon=0)
+
+
+@pytest.mark.parametrize(
+    ("kept", "more", "gain"),
+    [
+        (ScoreFit.of(Platt(2.0, 0.5), Logistic(-1.0, {}, {})), "", Gain(keeps=0.9, rescues=0.7)),
+        (ScoreFit.of(Platt(2.0, 0.5)), "gain = { keeps = 0.8 }", Gain(keeps=0.8, rescues=0.7)),
+    ],
+)
+def test_gain_takes_probabilities_and_rates_from_a_calibration(kept: ScoreFit, more: str, gain: Gain) -> None:
+    settings = loads(config(f'policy = "gain"\n{more}'))
+    policy = policy_of(settings, settings.route("auto"), artefact(score=kept, gain_q0=0.7, gain_q1=0.9))
+    assert policy == (gain if kept.kind == "fitted" else Recalibrated(gain, Platt(2.0, 0.5)))
+
+
+def test_a_calibrated_threshold_takes_its_place_in_every_policy_that_has_one() -> None:
+    settings = loads(config('policy = "esc"'))
+    assert policy_of(settings, settings.route("auto"), artefact()) == ESC(0.4)
+    settings = loads(config('policy = "stopping-table"'))
+    with pytest.raises(ConfigError, match="stopping-table cannot be calibrated"):
+        policy_of(settings, settings.route("auto"), artefact())
 
 
 @pytest.mark.parametrize(
