@@ -8,7 +8,9 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
+from typing import get_args
 
+from streamroute.config.settings import Policy
 from streamroute.core.types import Release
 from streamroute.errors import StreamrouteError
 
@@ -191,18 +193,27 @@ def _replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("file", metavar="FILE", help="JSON lines, plain, .gz or .xz")
     parser.add_argument(
         "--policy",
-        choices=("threshold", "always-cheap", "always-large", "sequential"),
+        choices=(*get_args(Policy), "always-cheap", "always-large", "sequential"),
         default="threshold",
-        help="sequential: the whole cheap answer first, then probes, judge and large model",
+        help="with the defaults of a configuration; sequential: the whole cheap answer first, then probes, judge and "
+        "large model",
     )
     parser.add_argument("--release", choices=tuple(map(str, Release)), default="hold")
-    parser.add_argument("--threshold", type=_probability, default=0.5, metavar="X", help="escalate above this score")
+    parser.add_argument(
+        "--threshold", type=_probability, metavar="X", help="escalate above this score (.5, or the calibration's)"
+    )
+    parser.add_argument(
+        "--calibration", metavar="ARTEFACT.toml", help="score and threshold of `calibrate`; judged to the last probe"
+    )
     parser.add_argument(
         "--sweep", type=_count, nargs="?", const=20, metavar="N", help="thresholds from 0 to 1 in N steps (20)"
     )
     parser.add_argument("--compare", action="store_true", help="all systems side by side")
     parser.add_argument("--probes", type=_count, default=5, metavar="N", help="samples to judge by (5)")
     parser.add_argument("--wave", type=_count, metavar="N", help="so many probes at once; all without it")
+    parser.add_argument(
+        "--skip-confident", type=_theta, metavar="X", help="no probes where the first token was so probable"
+    )
     parser.add_argument("--hedge-after", type=_seconds, metavar="S", help="start the large model beside the cheap one")
     parser.add_argument(
         "--annoyance", type=_seconds, default=2.0, metavar="S", help="auto: a retraction, in seconds (2)"

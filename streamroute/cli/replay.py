@@ -14,17 +14,27 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from streamroute.calibration.artefact import read_artefact
 from streamroute.cli.eval import load_model
 from streamroute.cli.frontier import Point, csv_of, details, plot, side_by_side
-from streamroute.core.plan import AutoRelease, ProbeSchedule
+from streamroute.core.plan import AutoRelease
 from streamroute.errors import BadRequestError, DataFileError
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.evaluation.simulation.evidence import BlockingJudge, identity, judge_all, load_judged, save_judged
 from streamroute.evaluation.simulation.legs import RecordedRoute
 from streamroute.evaluation.simulation.outcome import Billing
+from streamroute.evaluation.simulation.rescoring import check_binding, rescoring
 from streamroute.evaluation.simulation.simulate import JudgeOf
 from streamroute.evaluation.simulation.summary import summarise
-from streamroute.evaluation.simulation.systems import SYSTEMS, Settings, System, auto_of, run_system, system
+from streamroute.evaluation.simulation.systems import (
+    POLICIES,
+    SYSTEMS,
+    Settings,
+    System,
+    auto_of,
+    run_system,
+    system,
+)
 from streamroute.evaluation.simulation.timings import Timings, read_timings
 from streamroute.evaluation.simulation.traces import read_routes
 from streamroute.nli.manifest import chosen_model
@@ -51,13 +61,18 @@ def run(args: argparse.Namespace) -> int:
         cancelled="full" if args.bill_cancelled else "generated",
         together=args.probes_together,
     )
-    chosen = _chosen(args)
+    settings = _settings(args, billing)
+    chosen = _chosen(args, settings)
     resamples = SWEEP_RESAMPLES if args.sweep else 1000
     with ExitStack() as stack:
-        judge = _judge(args, stack, routes, timings, judged=any(each.plan.judge for _, each in chosen))
+        judged = any(each.plan.judge for _, each in chosen)
+        judge = _judge(args, settings, stack, routes, timings, judged=judged)
+        rescore = None if settings.calibration is None else rescoring(settings.calibration)
+        if rescore is not None:
+            routes = [route.rescored(rescore) for route in routes]
         if args.compare:  # its two expectations are those of these very routes
-            shown = run_system(system("retract", _settings(args)), routes, judge, billing, timings.judge)
-            auto = replace(_settings(args), auto=auto_of(shown, args.annoyance))
+            shown = run_system(system("retract", settings), routes, judge, billing, timings.judge)
+            auto = replace(settings, auto=auto_of(shown, args.annoyance))
             chosen = [(limit, system("auto", auto) if each.name == "auto" else each) for limit, each in chosen]
         points = [
             Point(each.name, limit, summarise(outcomes, resamples=resamples))
@@ -83,31 +98,38 @@ def _require_probes(rows: Sequence[RoutingRow], wanted: int) -> None:
             raise DataFileError(f"row {row.id} has {len(row.cheap.samples)} samples, and --probes asks for {wanted}")
 
 
-def _chosen(args: argparse.Namespace) -> list[tuple[float | None, System]]:
+def _chosen(args: argparse.Namespace, settings: Settings) -> list[tuple[float | None, System]]:
     """What is to be simulated, each with its threshold if it has one."""
     if args.compare and args.sweep:
         raise BadRequestError("either --compare or --sweep, not both")
-    settings = _settings(args)
+    if settings.limit is None and (args.sweep or args.threshold is not None):
+        raise BadRequestError(f"policy {settings.policy} has no threshold to be set or swept")
     if args.compare:
-        return [(None if name in BASELINES else args.threshold, system(name, settings)) for name in SYSTEMS]
+        return [(None if name in BASELINES else settings.limit, system(name, settings)) for name in SYSTEMS]
     name = args.policy if args.policy in SYSTEMS else args.release
     if name in BASELINES:
         return [(None, system(name, settings))]
-    limits = [i / args.sweep for i in range(args.sweep + 1)] if args.sweep else [args.threshold]
+    swept = [replace(settings, threshold=i / args.sweep) for i in range(args.sweep + 1)] if args.sweep else [settings]
     found: list[tuple[float | None, System]] = []
-    for limit in limits:
-        made = system(name, replace(settings, threshold=limit))
+    for each in swept:
+        made = system(name, each)
+        if settings.policy != "threshold":
+            made = replace(made, name=f"{name}, {settings.policy}")
         if args.hedge_after is not None:
             made = replace(made, plan=replace(made.plan, hedge_after=args.hedge_after))
-        found.append((limit, made))
+        found.append((each.limit, made))
     return [*found, *((None, system(each, settings)) for each in BASELINES)] if args.sweep else found
 
 
-def _settings(args: argparse.Namespace) -> Settings:
+def _settings(args: argparse.Namespace, billing: Billing) -> Settings:
     return Settings(
+        policy=args.policy if args.policy in POLICIES else "threshold",
         threshold=args.threshold,
+        calibration=None if args.calibration is None else read_artefact(Path(args.calibration)),
+        prices=billing.prices,
         probes=args.probes,
         wave=args.wave,
+        skip_confident=args.skip_confident,
         deadline=None if math.isinf(args.deadline) else args.deadline,
         hedge_after=args.hedge_after or 0.0,
         auto=AutoRelease(annoyance=args.annoyance),
@@ -115,7 +137,13 @@ def _settings(args: argparse.Namespace) -> Settings:
 
 
 def _judge(
-    args: argparse.Namespace, stack: ExitStack, routes: Sequence[RecordedRoute], timings: Timings, *, judged: bool
+    args: argparse.Namespace,
+    settings: Settings,
+    stack: ExitStack,
+    routes: Sequence[RecordedRoute],
+    timings: Timings,
+    *,
+    judged: bool,
 ) -> JudgeOf:
     """The judge, who is loaded only for what is not in the file of `--judged`; what it says goes there in the end."""
     most = max(DEFAULT_MOST_PROBES, args.probes)
@@ -123,6 +151,8 @@ def _judge(
     judge = stack.enter_context(BlockingJudge(lambda: load_model(spec), most_probes=most))
     if not judged:
         return judge
+    if settings.calibration is not None:
+        check_binding(settings.calibration, probes=args.probes, judge_sha256=spec.sha256)
     if args.judged is not None:
         path, who = Path(args.judged), identity(spec, most)
         known = load_judged(path, routes, who) if path.exists() else 0
@@ -131,8 +161,9 @@ def _judge(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("routes judged", total=len(routes))
-        schedule = ProbeSchedule(count=args.probes, wave=args.wave)
-        judge_all(routes, schedule, judge, timings.judge, progress=lambda done: bar.update(task, completed=done))
+        judge_all(
+            routes, settings.schedule(), judge, timings.judge, progress=lambda done: bar.update(task, completed=done)
+        )
     return judge
 
 

@@ -6,13 +6,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from streamroute.calibration.artefact import ScoreFit, ThresholdFit, write_artefact
+from streamroute.calibration.recalibrate import Platt
 from streamroute.cli import replay as replay_module
 from streamroute.cli.main import main
-from streamroute.evaluation.simulation.systems import SYSTEMS
+from streamroute.evaluation.simulation.systems import POLICIES, SYSTEMS
 from streamroute.nli.batcher import BlockingModel
-from streamroute.nli.manifest import ModelSpec
+from streamroute.nli.manifest import ModelSpec, bundled_manifest, read_manifest
+from streamroute.uncertainty.fitted import Logistic
+from tests.calibration.made import BINDING, artefact
 from tests.cli.test_main import one_error
 from tests.evaluation.judges import CONTRADICTS, ENTAILS, Written
 
@@ -75,6 +80,69 @@ def test_a_threshold_and_a_baseline_can_be_chosen(rows: str, capsys: pytest.Capt
     assert replayed(capsys, rows, "--threshold", "1")["systems"][0]["escalated"] == 0
     (large,) = replayed(capsys, rows, "--policy", "always-large")["systems"]
     assert (large["system"], large["threshold"], large["ttfkt_p50"]) == ("always-large", None, 0.9)
+
+
+def test_every_policy_of_a_configuration_can_be_replayed(rows: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for policy in POLICIES:
+        (found,) = replayed(capsys, rows, "--policy", policy, "--wave", "1")["systems"]
+        assert found["system"] == ("hold" if policy == "threshold" else f"hold, {policy}")
+        assert found["threshold"] == (None if policy in ("gain", "cascade-routing") else 0.5)
+        assert found["quality"] == 1.0
+
+
+def test_probes_are_started_in_waves_and_not_where_the_first_token_was_confident(
+    rows: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stopping = ("--policy", "sprt")
+    at_once, by_one = (
+        replayed(capsys, rows, *stopping, *more)["systems"][0]["probes_started"] for more in ((), ("--wave", "1"))
+    )
+    assert at_once == 3 > by_one
+    sure = tmp_path / "sure.jsonl"
+    told = row("sure", SURE, True)
+    sure.write_text(json.dumps({**told, "cheap": {**told["cheap"], "logprobs": [-0.01, -0.2]}}) + "\n")
+    (found,) = replayed(capsys, str(sure), "--skip-confident", "0.9")["systems"]
+    assert (found["probes_started"], found["escalated"]) == (0, 0)
+
+
+@pytest.fixture
+def calibration(tmp_path: Path) -> str:
+    """Of a fitted score: of 3 probes that agree with the answer .12, of none that does .98."""
+    models, default = read_manifest(bundled_manifest())
+    fit = ScoreFit.of(Platt(1.0, 0.0), Logistic(-3.0, {"disagreement": 8.0}, {"disagreement": 0.5}))
+    made = artefact(
+        score=fit,
+        threshold=ThresholdFit(tau=0.1, conservative=0.1),
+        binding=msgspec.structs.replace(BINDING, probes=3, judge_sha256=models[default].sha256),
+    )
+    write_artefact(made, tmp_path / "made.toml")
+    return str(tmp_path / "made.toml")
+
+
+def test_a_calibrations_score_and_threshold_take_the_place_of_the_judges(
+    rows: str, tmp_path: Path, calibration: str, capsys: pytest.CaptureFixture[str], loaded: list[str]
+) -> None:
+    judged = str(tmp_path / "judged.jsonl")
+    (plain,) = replayed(capsys, rows, "--judged", judged)["systems"]
+    (found,) = replayed(capsys, rows, "--judged", judged, "--calibration", calibration)["systems"]
+    assert len(loaded) == 1, "the score is made of what was judged"
+    assert (plain["escalated"], found["threshold"], found["escalated"]) == (0.5, 0.1, 1.0), "the sure one scores .12"
+    assert found["verdict_p50"] >= plain["verdict_p50"], "nothing is certified early"
+    swept = replayed(capsys, rows, "--judged", judged, "--calibration", calibration, "--sweep", "2")["systems"]
+    assert [point["threshold"] for point in swept] == [0, 0.5, 1, None, None]
+    assert [point["escalated"] for point in swept[:3]] == [1.0, 0.5, 0.0]
+    assert len(loaded) == 1
+    (gain,) = replayed(capsys, rows, "--calibration", calibration, "--policy", "gain")["systems"]
+    assert (gain["system"], gain["escalated"]) == ("hold, gain", 0.5)
+
+
+def test_a_calibration_of_other_probes_is_refused(
+    rows: str, calibration: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", rows, "--probes", "2", "--calibration", calibration]) == 2
+    assert "probes was 3 and is 2" in one_error(capsys)
+    assert main(["replay", rows, "--probes", "3", "--calibration", calibration, "--policy", "stopping-table"]) == 2
+    assert "stopping-table cannot be calibrated" in one_error(capsys)
 
 
 def test_a_baseline_needs_no_judge(rows: str, capsys: pytest.CaptureFixture[str], loaded: list[str]) -> None:
@@ -187,6 +255,9 @@ def test_prices_and_billing_are_the_callers(rows: str, capsys: pytest.CaptureFix
         (["--compare", "--sweep"], "either --compare or --sweep"),
         (["--probes", "4"], "row sure has 3 samples, and --probes asks for 4"),
         (["--model", "none"], "no model 'none'"),
+        (["--policy", "gain", "--sweep"], "policy gain has no threshold"),
+        (["--policy", "cascade-routing", "--threshold", "0.5"], "policy cascade-routing has no threshold"),
+        (["--calibration", "none.toml"], "none.toml: no such file"),
         (["--csv", "/nowhere/at/all.csv"], "cannot be written"),
     ],
 )

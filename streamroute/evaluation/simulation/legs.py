@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -75,8 +75,8 @@ class RecordedTier:
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedRoute:
     """One question with every leg it may need. `dice` is its own number in [0, 1) for policies that randomise.
-    `evidence` is what the judge said of it, filled as it is asked; `answers` the same as the core hears it, to save the
-    making."""
+    `evidence` is what the judge said of it, filled as it is asked; `answers` the same as the core hears it, `rescore`d,
+    to save the making."""
 
     id: str
     question: str
@@ -84,6 +84,7 @@ class RecordedRoute:
     dice: float = 0.5
     evidence: dict[Asked, Evidence] = field(default_factory=dict)
     answers: dict[tuple[object, ...], EvidenceReceived] = field(default_factory=dict)
+    rescore: Callable[[Evidence], Evidence] | None = None
 
     @classmethod
     def of(cls, row: RoutingRow, timings: Timings) -> RecordedRoute:
@@ -96,6 +97,10 @@ class RecordedRoute:
         digest = hashlib.sha256(f"{row.id}\n{row.question}".encode(errors="surrogatepass")).digest()
         dice = int.from_bytes(digest[:6]) / 2**48
         return cls(row.id, row.question, tuple(tier for tier in tiers if tier is not None), dice)
+
+    def rescored(self, rescore: Callable[[Evidence], Evidence]) -> RecordedRoute:
+        """The same route, of which the core hears other scores. What the judge says is kept as it was said."""
+        return replace(self, rescore=rescore, answers={})
 
     def leg(self, leg: Leg) -> RecordedLeg:
         """One that fails at once where there is no record."""

@@ -214,7 +214,10 @@ class _Simulation:
             key = Asked(*asked)
             if key not in route.evidence:
                 route.evidence[key] = self._judge(route, key, action)
-            event = route.answers[asked] = EvidenceReceived(action.tier, route.evidence[key])
+            found = route.evidence[key]
+            if route.rescore is not None:
+                found = route.rescore(found)
+            event = route.answers[asked] = EvidenceReceived(action.tier, found)
         return event
 
     def _withdraw(self, tier: int, now: float) -> None:

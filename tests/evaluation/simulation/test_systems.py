@@ -6,21 +6,37 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as restructured
 
+from streamroute.calibration.artefact import ThresholdFit
+from streamroute.calibration.thresholds import Calibrated
+from streamroute.core.actions import Score
 from streamroute.core.plan import AutoRelease, Plan
-from streamroute.core.types import Release
+from streamroute.core.selection import CascadeRouting
+from streamroute.core.types import Evidence, Release
 from streamroute.errors import ConfigError
 from streamroute.evaluation.simulation import systems
-from streamroute.evaluation.simulation.legs import RecordedRoute
-from streamroute.evaluation.simulation.outcome import Outcome
+from streamroute.evaluation.simulation.legs import Asked, RecordedRoute
+from streamroute.evaluation.simulation.outcome import Billing, Outcome
 from streamroute.evaluation.simulation.simulate import simulate
-from streamroute.evaluation.simulation.systems import SYSTEMS, Settings, auto_of, run_system, system
+from streamroute.evaluation.simulation.systems import POLICIES, SYSTEMS, Settings, auto_of, run_system, system
+from tests.calibration.made import artefact
 from tests.evaluation.simulation.recorded import BILLING, TIMINGS, Written, about, route, row
 
 SETTINGS = Settings(probes=2)
 
 
-def played(name: str, score: float, settings: Settings = SETTINGS) -> Outcome:
-    (found,) = run_system(system(name, settings), [route()], Written((score, score)), BILLING, TIMINGS.judge)
+class Agreeing(Written):
+    """Says as well that every probe means what the answer means, or that none does, by the score."""
+
+    def __call__(self, route: RecordedRoute, asked: Asked, action: Score) -> Evidence:
+        found = super().__call__(route, asked, action)
+        if found.score < 0.5:
+            return replace(found, assignment=(0,) * found.samples, sizes=(found.samples + 1,))
+        return replace(found, assignment=(1,) * found.samples, sizes=(1, found.samples))
+
+
+def played(name: str, score: float, settings: Settings = SETTINGS, **cheap: Any) -> Outcome:
+    judge = Agreeing((score,) * settings.probes)
+    (found,) = run_system(system(name, settings), [route(**cheap)], judge, BILLING, TIMINGS.judge)
     return found
 
 
@@ -60,6 +76,47 @@ def test_what_is_set_holds_for_all_that_judge() -> None:
             assert (schedule.count, schedule.wave) == (7, 3)
             assert plan.decision_deadline == (None if name == "sequential" else 9.0)
         assert (plan.hedge_after == 0.5) == (name == "hedge")
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_of_a_configuration_decides(policy: Any) -> None:
+    chosen = replace(SETTINGS, policy=policy, wave=1)
+    kept, switched = played("hold", 0.01, chosen), played("hold", 0.99, chosen)
+    assert (kept.tier, switched.tier) == (0, 1)
+    assert chosen.limit == (None if policy in ("gain", "cascade-routing") else 0.5)
+
+
+def test_a_rule_that_stops_starts_fewer_probes_where_they_come_in_waves() -> None:
+    all_at_once, one_by_one = (
+        played("hold", 0.01, replace(SETTINGS, policy="sprt", probes=4, wave=wave), samples=["Rome."] * 4)
+        for wave in (None, 1)
+    )
+    assert all_at_once.probes_started == 4 > one_by_one.probes_started
+
+
+def test_nothing_is_probed_where_the_first_token_was_confident() -> None:
+    for logprob, started in ((-0.01, 0), (-1.0, 2)):
+        sure = replace(SETTINGS, skip_confident=0.9)
+        assert played("hold", 0.9, sure, logprobs=[logprob] * 3).probes_started == started
+
+
+def test_prices_are_told_to_a_policy_that_weighs() -> None:
+    for ratio in (1.0, 15.0):
+        chosen = replace(SETTINGS, policy="cascade-routing", prices=Billing.of_ratio(ratio).prices)
+        policy = system("hold", chosen).plan.policy
+        assert isinstance(policy, CascadeRouting)
+        assert (policy.tiers[0].cost, policy.tiers[1].cost) == (about(1 / ratio), 1.0)
+
+
+def test_a_calibration_has_the_threshold_unless_another_is_set() -> None:
+    cut = ThresholdFit(tau=0.8, gamma=0.25, conservative=0.1)
+    chosen = replace(SETTINGS, calibration=artefact(threshold=cut))
+    assert chosen.limit == 0.8
+    assert system("hold", chosen).plan.policy == Calibrated(0.8, 0.25)
+    assert (played("hold", 0.7, chosen).tier, played("hold", 0.7).tier) == (0, 1)
+    other = replace(chosen, threshold=0.3)
+    assert other.limit == 0.3
+    assert system("hold", other).plan.policy == Calibrated(0.3, 0.0)
 
 
 def test_a_system_that_is_not_there_is_named() -> None:
