@@ -1,9 +1,10 @@
 """Every benchmark, one after the other, each in a process of its own; a failure stops nothing.
 
-    python -m benchmarks [--quick] [--json] [NAME ...]
+    python -m benchmarks [--quick] [--json] [--rows FILE] [NAME ...]
 
 A name stands for all benchmarks that begin with it: `judge` for everything about the judge. Prints each one's figures
-as a table, then all in one line of JSON; with `--json` that line alone. One that fails is null there.
+as a table, then all in one line of JSON; with `--json` that line alone. One that fails is null there. Those that look
+at data of yours need a file of labelled routing rows, and are left out without it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from benchmarks.report import command, show
 
 BENCHMARKS = (
     "core_rate",
+    "certified",
     "replay_rate",
     "visible_rate",
     "judge_verdict",
@@ -23,11 +25,13 @@ BENCHMARKS = (
     "judge_beside_stream",
     "judge_footprint",
 )
+OF_ROWS = ("stopping", "guarantees")
+"""Those that need a file."""
 
 
-def figures(name: str, *, quick: bool) -> dict[str, object] | None:
+def figures(name: str, *, quick: bool, rows: str | None) -> dict[str, object] | None:
     """What one benchmark found; None where it failed."""
-    flags = ["--json", *(["--quick"] if quick else [])]
+    flags = ["--json", *(["--quick"] if quick else []), *([rows] if rows is not None and name in OF_ROWS else [])]
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{name}", *flags], check=False, stdout=subprocess.PIPE, text=True
     )
@@ -37,14 +41,20 @@ def figures(name: str, *, quick: bool) -> dict[str, object] | None:
 
 def main() -> int:
     parser = command("Every benchmark, or those named.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"the beginning of a name: {', '.join(BENCHMARKS)}")
+    names = (*BENCHMARKS, *OF_ROWS)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"the beginning of a name: {', '.join(names)}")
+    parser.add_argument("--rows", metavar="FILE", help=f"labelled routing rows, for {' and '.join(OF_ROWS)}")
     args = parser.parse_args()
-    chosen = [name for name in BENCHMARKS if name.startswith(tuple(args.names or [""]))]
+    chosen = [name for name in names if name.startswith(tuple(args.names or [""]))]
     if not chosen:
-        parser.error(f"no benchmark begins so; there are {', '.join(BENCHMARKS)}")
+        parser.error(f"no benchmark begins so; there are {', '.join(names)}")
+    without = [] if args.rows is not None else [name for name in chosen if name in OF_ROWS]
+    if without:
+        print(f"{' and '.join(without)} need --rows FILE and are left out", file=sys.stderr)
+        chosen = [name for name in chosen if name not in without]
     all_found: dict[str, dict[str, object] | None] = {}
     for name in chosen:
-        found = all_found[name] = figures(name, quick=args.quick)
+        found = all_found[name] = figures(name, quick=args.quick, rows=args.rows)
         if not args.json:
             print(f"{name}{': failed' if found is None else ''}")
             show(found or {}, as_json=False)

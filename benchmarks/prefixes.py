@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from streamroute.core.types import Evidence, Sample
-from streamroute.evaluation.rows import lines_of, numbered
+from streamroute.evaluation.rows import RoutingRow, read_rows
 from streamroute.nli.model import load_bundled
 from streamroute.uncertainty.base import Scorer
 from streamroute.uncertainty.judge import SemanticEntropy
@@ -36,37 +34,39 @@ class Row:
 
 
 def judged_rows(file: Path, *, cache: Path | None = None, limit: int | None = None) -> list[Row]:
-    """The labelled rows of a file of routing rows, every prefix of their samples judged; at most `limit` of them."""
-    raw = [json.loads(line) for _, line in numbered(lines_of(file), str(file))]
-    raw = [row for row in raw if row["cheap"].get("correct") is not None][:limit]
-    stamp = hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()
+    """The labelled rows of a file of routing rows, every prefix of their samples judged; at most `limit` of them.
+    Raises `DataFileError`."""
+    read = [row for row in read_rows(file, RoutingRow) if row.cheap.correct is not None][:limit]
+    stamp = hashlib.sha256(msgspec.json.encode(read)).hexdigest()
     if cache is not None and cache.exists():
         kept = msgspec.json.decode(cache.read_bytes(), type=dict[str, list[Row]])
         if stamp in kept:
             return kept[stamp]
-    rows = asyncio.run(_judge_all(raw))
+    rows = asyncio.run(_judge_all(read))
     if cache is not None:
         cache.write_bytes(msgspec.json.encode({stamp: rows}))
     return rows
 
 
-async def _judge_all(raw: Sequence[dict[str, Any]]) -> list[Row]:
+async def _judge_all(rows: Sequence[RoutingRow]) -> list[Row]:
     worker = load_bundled()
     try:
         judge = SemanticEntropy(worker)
-        return [await _judge(row, judge) for row in raw]
+        return [await _judge(row, judge) for row in rows]
     finally:
         await worker.aclose()
 
 
-async def _judge(row: dict[str, Any], judge: Scorer) -> Row:
-    cheap, texts = row["cheap"], [Sample(text) for text in row["cheap"]["samples"]]
+async def _judge(row: RoutingRow, judge: Scorer) -> Row:
+    texts = [Sample(text) for text in row.cheap.samples]
     evidences: dict[int, list[Evidence]] = {}
     for horizon in sorted({min(k, len(texts)) for k in HORIZONS}):
-        session = judge.session(row["question"])
+        session = judge.session(row.question)
         evidences[horizon] = [
-            await session.evaluate(answer=cheap["answer"], answer_finished=True, samples=texts[:seen], expected=horizon)
+            await session.evaluate(
+                answer=row.cheap.answer, answer_finished=True, samples=texts[:seen], expected=horizon
+            )
             for seen in range(horizon + 1)
         ]
-    large = row.get("large") or {}
-    return Row(row["id"], cheap["correct"], large.get("correct"), evidences)
+    large = None if row.large is None else row.large.correct
+    return Row(row.id, bool(row.cheap.correct), large, evidences)
