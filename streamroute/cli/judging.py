@@ -80,7 +80,7 @@ async def record_of(
     """One row, judged by all samples that the route draws."""
     samples = row.cheap.samples[: route.probes.count]
     logprobs: Sequence[float | None] = row.cheap.sample_logprobs or [None] * len(samples)
-    scorer = SemanticEntropy(model, rule=RULE, theta=THETA, most_probes=most_probes(route))
+    scorer = SemanticEntropy(model, rule=RULE, theta=THETA, most_probes=most_probes(route.probes.count))
     evidence = await scorer.session(row.question).evaluate(
         answer=row.cheap.answer,
         answer_finished=True,

@@ -268,11 +268,16 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _probability(text: str) -> float:
+def _float(text: str) -> float:
+    """Not a number where the text is none."""
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
-        value = -1.0
+        return math.nan
+
+
+def _probability(text: str) -> float:
+    value = _float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, not {text!r}")
     return value
@@ -280,10 +285,7 @@ def _probability(text: str) -> float:
 
 def _seconds(text: str) -> float:
     """Not negative; infinite is allowed."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = _float(text)
     if not value >= 0:
         raise argparse.ArgumentTypeError(f"expected a number of at least 0, not {text!r}")
     return value
@@ -297,10 +299,7 @@ def _positive(text: str) -> float:
 
 
 def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = _float(text)
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"expected a number, not {text!r}")
     return value

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from streamroute.calibration.artefact import read_artefact
 from streamroute.cli.eval import load_model
 from streamroute.cli.frontier import Point, csv_of, details, plot, side_by_side
+from streamroute.config.binding import most_probes
 from streamroute.core.plan import AutoRelease
 from streamroute.errors import BadRequestError, DataFileError
 from streamroute.evaluation.rows import RoutingRow
@@ -44,8 +45,6 @@ __all__ = ("load_model", "run")
 BASELINES = ("always-cheap", "always-large")
 SWEEP_RESAMPLES = 200
 """A sweep has many points, and its intervals are read off a plot."""
-DEFAULT_MOST_PROBES = 8
-"""What the judge scales its entropy by (METHOD 2.2), unless more are drawn."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -146,7 +145,7 @@ def _judge(
     judged: bool,
 ) -> JudgeOf:
     """The judge, who is loaded only for what is not in the file of `--judged`; what it says goes there in the end."""
-    most = max(DEFAULT_MOST_PROBES, args.probes)
+    most = most_probes(args.probes)
     spec = chosen_model(args.model, Path(args.manifest) if args.manifest else None)
     judge = stack.enter_context(BlockingJudge(lambda: load_model(spec), most_probes=most))
     if not judged:

@@ -24,9 +24,9 @@ DEFAULT_MOST_PROBES = 8
 """What the judge scales its entropy by (METHOD 2.2), unless a route draws more."""
 
 
-def most_probes(route: RouteSettings) -> int:
-    """By the route alone: what another route draws must not change this one's scores."""
-    return max(DEFAULT_MOST_PROBES, route.probes.count)
+def most_probes(count: int) -> int:
+    """By a route's own `count` of probes: what another one draws must not change its scores."""
+    return max(DEFAULT_MOST_PROBES, count)
 
 
 def binding_of(settings: Settings, route: RouteSettings) -> Binding:

@@ -153,7 +153,7 @@ def _judge(model: EntailmentModel, route: RouteSettings, artefact: Artefact | No
 
     combined = None if artefact is None else artefact.score.combined()
     more: dict[str, Any] = {} if combined is None else {"score": combined}
-    return SemanticEntropy(model, most_probes=most_probes(route), **more)
+    return SemanticEntropy(model, most_probes=most_probes(route.probes.count), **more)
 
 
 def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None, pace: Pace) -> Router:

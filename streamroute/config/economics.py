@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from streamroute.config.settings import OpenAISettings, PriceSettings, RouteSettings, Settings, TimingSettings
 
-__all__ = ("Expected", "Probing", "break_even", "expectations", "expected")
+__all__ = ("Expected", "Probing", "break_even", "expectations", "expected", "probing_of")
 
 PROMPT_TOKENS: Final = 300
 ANSWER_TOKENS: Final = 300
@@ -51,6 +51,13 @@ class Probing:
         return _cost(price, self.count * min(self.tokens, ANSWER_TOKENS), prompts)
 
 
+def probing_of(settings: Settings, route: RouteSettings) -> Probing:
+    """What judging an answer of the first tier takes."""
+    cheap = settings.upstream(route.tiers[0])
+    shared = isinstance(cheap, OpenAISettings) and cheap.supports_n
+    return Probing(count=route.probes.count, tokens=route.probes.max_tokens, shared=shared)
+
+
 def break_even(cheap: PriceSettings, large: PriceSettings, probing: Probing) -> float:
     """The share of escalated requests below which routing costs less than always asking `large` (METHOD 5.1):
     `1 - rho (1 + k phi)`, with rho the price of a cheap answer over that of a large one, and k phi the price of all
@@ -67,8 +74,7 @@ def expectations(settings: Settings, route: RouteSettings) -> list[Expected]:
     if len(route.tiers) == 1 or not route.probes.count:
         return []
     cheap, large = settings.upstream(route.tiers[0]), settings.upstream(route.tiers[-1])
-    shared = isinstance(cheap, OpenAISettings) and cheap.supports_n
-    probing = Probing(count=route.probes.count, tokens=route.probes.max_tokens, shared=shared)
+    probing = probing_of(settings, route)
     hedge = None if math.isinf(route.hedge_after) else route.hedge_after
     return expected(route.timings or TimingSettings(), cheap.price, large.price, probing, hedge_after=hedge)
 

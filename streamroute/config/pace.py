@@ -7,16 +7,14 @@ from streamroute.calibration.drift import DriftAlarm
 from streamroute.calibration.fit import score_of_probability
 from streamroute.calibration.pacing import Fixed, Pace, Tracker
 from streamroute.calibration.tracker import MoneyTracker, RateTracker
+from streamroute.config.economics import ANSWER_TOKENS, PROMPT_TOKENS
 from streamroute.config.policies import policy_of
 from streamroute.config.settings import RouteSettings, Settings
 from streamroute.core.policy import Threshold
 from streamroute.errors import ConfigError
 from streamroute.routing.tiers import Price
 
-__all__ = ("REQUEST", "pace_of")
-
-REQUEST = (300, 300)
-"""Tokens of prompt and answer of the request that an escalation is priced by, until it is known what they cost."""
+__all__ = ("pace_of",)
 
 
 def pace_of(settings: Settings, route: RouteSettings, artefact: Artefact | None) -> Pace:
@@ -42,7 +40,8 @@ def _uncalibrated(settings: Settings, route: RouteSettings) -> Tracker:
 
 def _money(settings: Settings, route: RouteSettings, artefact: Artefact, budget: float) -> Tracker:
     price = settings.upstream(route.tiers[-1]).price
-    extra = Price(prompt=price.prompt, completion=price.completion).of(*REQUEST)
+    # An escalation is priced by the usual request, until it is known what they cost.
+    extra = Price(prompt=price.prompt, completion=price.completion).of(PROMPT_TOKENS, ANSWER_TOKENS)
     if extra == 0:
         raise ConfigError(f"route {route.name}: spend_per_request: {route.tiers[-1]} has no price to be spent")
     return MoneyTracker(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from msgspec import to_builtins
 
-from streamroute.config.economics import Expected, Probing, break_even, expectations
+from streamroute.config.economics import Expected, break_even, expectations, probing_of
 from streamroute.config.findings import Finding, Severity
-from streamroute.config.settings import OpenAISettings, RouteSettings, Settings
+from streamroute.config.settings import RouteSettings, Settings
 from streamroute.core.hedge import HedgeRule
 
 __all__ = ("worth",)
@@ -20,9 +20,7 @@ def worth(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
     cheap, large = settings.upstream(route.tiers[0]), settings.upstream(route.tiers[-1])
     if len(route.tiers) == 1 or not (large.price.prompt or large.price.completion):
         return
-    shared = isinstance(cheap, OpenAISettings) and cheap.supports_n
-    probing = Probing(count=route.probes.count, tokens=route.probes.max_tokens, shared=shared)
-    limit = break_even(cheap.price, large.price, probing)
+    limit = break_even(cheap.price, large.price, probing_of(settings, route))
     subject = f"route {route.name}"
     if limit <= 0:
         yield Finding(

@@ -201,6 +201,6 @@ def test_a_fitted_score_becomes_the_judges(tmp_path: Path, monkeypatch: pytest.M
             pass
 
     asyncio.run(main())
-    assert made[0]["most_probes"] == most_probes(settings.routes[0]) == 8
+    assert made[0]["most_probes"] == most_probes(settings.routes[0].probes.count) == 8
     x = Features(disagreement=0.5, contradiction=0.0, entropy=0.25, snne=0.0)
     assert made[0]["score"](x) == platt(logistic(x))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from streamroute.calibration.thresholds import dice_of
 from streamroute.core.cascade import SENTENCE_ENDS
 from streamroute.core.events import AnswerFinished, DeltaReceived, Event, EvidenceReceived, LegFailed, ProbeFinished
 from streamroute.core.types import Delta, Evidence, Leg, Sample, TokenLogprob
@@ -94,8 +94,7 @@ class RecordedRoute:
             tiers = (_cheap(row, timings), _large(row, timings))
         except ValueError as error:
             raise DataFileError(f"row {row.id}: {error}") from error
-        digest = hashlib.sha256(f"{row.id}\n{row.question}".encode(errors="surrogatepass")).digest()
-        dice = int.from_bytes(digest[:6]) / 2**48
+        dice = dice_of(f"{row.id}\n{row.question}".encode(errors="surrogatepass"))
         return cls(row.id, row.question, tuple(tier for tier in tiers if tier is not None), dice)
 
     def rescored(self, rescore: Callable[[Evidence], Evidence]) -> RecordedRoute:
