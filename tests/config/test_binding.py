@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from streamroute.calibration.artefact import Promise, ScoreFit, write_artefact
-from streamroute.calibration.recalibrate import Platt
+from streamroute.calibration.recalibrate import Platt, Recalibrated
 from streamroute.calibration.thresholds import Calibrated
 from streamroute.calibration.tracker import Jittered
 from streamroute.config.binding import binding_of, most_probes
@@ -18,6 +18,7 @@ from streamroute.config.check import Severity, check
 from streamroute.config.compose import compose
 from streamroute.config.load import load
 from streamroute.config.settings import Settings
+from streamroute.core.gain import Gain
 from streamroute.core.policy import Threshold
 from streamroute.core.types import Evidence, Features
 from streamroute.errors import ConfigError
@@ -80,6 +81,14 @@ def test_drift_falls_back_to_the_conservative_threshold_unless_told_not_to(tmp_p
     assert policies(written(tmp_path), 100)[1] == Threshold(0.1)
     ignoring = written(tmp_path, 'calibration = "mine.toml"\non_drift = "ignore"')
     assert policies(ignoring, 100)[1] == Calibrated(0.4, 0.25)
+
+
+def test_a_policy_that_weighs_is_told_what_the_calibration_knows(tmp_path: Path) -> None:
+    known = {"score": ScoreFit.of(Platt(2.0, 0.5)), "gain_q0": 0.7, "gain_q1": 0.9}
+    settings = written(tmp_path, 'policy = "gain"\ncalibration = "mine.toml"', **known)
+    first, drifted = policies(settings, 100)
+    assert first == Recalibrated(Gain(keeps=0.9, rescues=0.7), Platt(2.0, 0.5))
+    assert drifted == Threshold(0.1)
 
 
 def test_a_rate_is_followed_from_the_threshold_of_the_calibration_or_of_the_file(tmp_path: Path) -> None:
