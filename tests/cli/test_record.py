@@ -1,11 +1,15 @@
+import asyncio
 import io
 import json
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 from rich.console import Console
 
+from streamroute.cli import record as record_module
 from streamroute.cli.main import build_parser, main
 from streamroute.cli.questions import Question
 from streamroute.cli.record import GIVE_UP, Outcome, record, to_ask
@@ -191,7 +195,7 @@ def no_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMROUTE_MODELS", str(tmp_path / "models"))
 
 
-GOOD = {"id": "a", "question": "?", "gold": ["x"], "kind": "free"}
+GOOD: dict[str, object] = {"id": "a", "question": "?", "gold": ["x"], "kind": "free"}
 
 
 @pytest.mark.parametrize(
@@ -218,6 +222,74 @@ def test_what_cannot_be_recorded_is_said_in_a_line_and_makes_no_file(
     assert complaint in error
     assert error.count("\n") == 1
     assert not out.exists()
+
+
+class Command:
+    """`streamroute record` over scripted models, in virtual time."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, dear: ScriptedUpstream) -> None:
+        self._argv = ["record", str(written(folder / "q.jsonl", *ROWS)), "-o", str(folder / "r.jsonl")]
+
+        async def opened(*_: object) -> Router:
+            return router_of(small(), dear)
+
+        def run(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
+            return run_virtual(lambda: coroutine)
+
+        monkeypatch.setattr(record_module, "open_showing", opened)
+        monkeypatch.setattr(record_module, "missing_models", lambda *_: ())
+        monkeypatch.setattr(asyncio, "run", run)
+
+    def __call__(self, *options: str) -> int:
+        return main([*self._argv, *options])
+
+
+ROWS: list[dict[str, object]] = [
+    {**GOOD, "id": "a", "gold": ["Canberra"]},
+    {**GOOD, "id": "b", "question": "b: ?", "kind": "yesno"},
+]
+
+
+def test_the_command_says_how_many_it_recorded_and_how_often_each_model_was_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Command(tmp_path, monkeypatch, large())("--samples", "2") == 0
+    assert "r.jsonl: 2 of 2 questions; right: cheap 0.0%, large 50.0% of 2" in capsys.readouterr().out
+    assert all(len(row.cheap.samples) == 2 for row in read_rows(tmp_path / "r.jsonl", RoutingRow))
+
+
+def test_the_command_records_only_the_kinds_and_as_many_as_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = Command(tmp_path, monkeypatch, large())
+    assert command("--kinds", "yesno,choice") == 0
+    assert ids(tmp_path / "r.jsonl") == ["b"]
+    assert command("--limit", "1") == 0
+    assert ids(tmp_path / "r.jsonl") == ["b", "a"]
+
+
+def test_the_command_ends_with_an_error_when_a_row_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Command(tmp_path, monkeypatch, failing("b"))() == 2
+    error = capsys.readouterr().err
+    assert "1 failed, to be asked again by the same command. The last: b: large: scripted failure" in error
+
+
+def test_an_interrupted_command_says_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = Command(tmp_path, monkeypatch, large())
+    assert command("--limit", "1") == 0
+
+    def interrupted(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
+        coroutine.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(asyncio, "run", interrupted)
+    assert command() == 130
+    assert "1 rows are in" in capsys.readouterr().err
+    assert ids(tmp_path / "r.jsonl") == ["a"]
 
 
 def test_a_kind_that_is_not_known_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
