@@ -74,7 +74,7 @@ def _forms(alias: str, question: str) -> list[str]:
     nouns = {noun.removesuffix("s") for noun in _ASKED_FOR.findall(question)}
     if len(words) > 1 and words[-1].removesuffix("s") in nouns:
         short = " ".join(words[:-1])
-        if short != "the" and not _within(short, question):
+        if short != "the":
             return [alias, short]
     return [alias] if words else []
 

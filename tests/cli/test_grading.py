@@ -102,6 +102,7 @@ def test_numbers_of_the_question_count_only_when_there_are_no_others() -> None:
         ("5 + 2 = 7\n#### 5", "5 pages and 2 pages?", 5),
         ("5 + 2 = 7. The answer is: 10 - 8 = 2", "5 pages and 2 pages?", 2),
         ("#### 5\nThe answer is: five, and the answer is", "", 5),
+        ("The answer is 9. No: the answer is 5.", "5 pages and 2 pages?", 5),
         ("-5", "", -5),
         ("2 well-known ones of 3", "", 3),
     ],
@@ -118,7 +119,8 @@ def test_a_number_is_what_a_text_comes_to_not_what_it_works_with(answer: str, qu
         ("Sark, of course", "Which island's parliament is it?", "Sark Island", True),
         ("The Ashanti", "Who lives in Ghana?", "Ashanti Language", False),
         ("The gulf war was in the Persian desert", "where was the first gulf war?", "Persian Gulf", False),
-        ("The language is spoken", "Which language is the language?", "The Language", False),
+        ("All the tongues", "Which language is spoken?", "The Language", False),
+        ("French people speak it", "What language do French people speak?", "French Language", False),
     ],
 )
 def test_the_noun_that_a_question_asks_for_may_be_left_out(answer: str, question: str, gold: str, right: bool) -> None:
