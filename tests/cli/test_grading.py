@@ -120,7 +120,7 @@ def test_a_number_is_what_a_text_comes_to_not_what_it_works_with(answer: str, qu
         ("The Ashanti", "Who lives in Ghana?", "Ashanti Language", False),
         ("The gulf war was in the Persian desert", "where was the first gulf war?", "Persian Gulf", False),
         ("All the tongues", "Which language is spoken?", "The Language", False),
-        ("French people speak it", "What language do French people speak?", "French Language", False),
+        ("French people speak Esperanto", "What language do French people speak?", "French Language", False),
     ],
 )
 def test_the_noun_that_a_question_asks_for_may_be_left_out(answer: str, question: str, gold: str, right: bool) -> None:
