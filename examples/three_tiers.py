@@ -1,50 +1,47 @@
-"""Three tiers with cascade routing: each verdict goes to the tier that is worth its price, past those that are not.
+"""Three scripted tiers under cascade routing: keep, one step up, or straight to the last. Needs no model, no network.
 
-    python examples/three_tiers.py
-
-The models are scripted, so that it runs anywhere: replace them with `OpenAIUpstream` or `LocalUpstream`, and the values
-with what `streamroute calibrate` and your price lists say.
+python examples/three_tiers.py
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 import streamroute as sr
-from streamroute.testing import ScriptedUpstream
+from streamroute.core.selection import Candidate, CascadeRouting, LinearLink
+from streamroute.testing import ScriptedScorer, ScriptedUpstream
 
-QUESTION = "What is the capital of Australia?"
-
-VALUES = (
-    sr.TierValue(),  # the first tier is paid already
-    sr.TierValue(keeps=0.94, mends=0.55, cost=0.4, delay=0.5),  # right where the small one is right, and where wrong
-    sr.TierValue(keeps=0.98, mends=0.85, cost=2.0, delay=0.9),
+# Costs in answers of the large model. `LinearLink(r, w)`: how often a tier is right where the one below is, and is not.
+TIERS = (
+    Candidate(cost=0.02),
+    Candidate(cost=0.2, delay=0.4, link=LinearLink(0.95, 0.5)),
+    Candidate(cost=1.0, delay=0.9, link=LinearLink(0.97, 0.75)),
 )
+SAMPLES = {
+    "sure": ["Canberra.", "Canberra.", "Canberra.", "Canberra."],
+    "torn": ["Canberra.", "Canberra.", "Sydney.", "Sydney."],
+    "lost": ["Sydney.", "Perth.", "Hobart.", "Darwin."],
+}
 
 
-async def answer(probes: Sequence[str], *, price: float) -> sr.Route:
-    """Route the question to models whose smallest says `probes` when it is sampled."""
-    sampled = sr.ProbePlan(count=3)
+async def answer(samples: list[str], *, trade: float) -> sr.Route:
+    """Route one question whose small model answers like this. `trade`: the quality that a large answer must bring."""
     tiers = [
-        sr.Tier(upstream=ScriptedUpstream("Sydney.", probes, name="small"), probes=sampled),
-        sr.Tier(upstream=ScriptedUpstream("Canberra.", ["Canberra."], name="middle"), probes=sampled),
-        sr.Tier(upstream=ScriptedUpstream("It is Canberra.", name="large")),
+        sr.Tier(upstream=ScriptedUpstream("Canberra.", samples, name="small"), probes=sr.ProbePlan(count=4)),
+        sr.Tier(upstream=ScriptedUpstream("Canberra.", SAMPLES["sure"], name="middle"), probes=sr.ProbePlan(count=4)),
+        sr.Tier(upstream=ScriptedUpstream("Canberra.", name="large")),
     ]
-    policy = sr.CascadeRouting(tiers=VALUES, price=price)
-    async with sr.bundled_judge() as judge, sr.Router(tiers, scorer=judge, policy=policy) as router:
-        return (await router.complete([{"role": "user", "content": QUESTION}])).route
+    policy = CascadeRouting(tiers=TIERS, trade=trade)
+    async with sr.Router(tiers, scorer=ScriptedScorer(), policy=policy) as router:
+        return (await router.complete([{"role": "user", "content": "Capital of Australia?"}])).route
 
 
 async def main() -> None:
-    for label, probes, price in (
-        ("the samples agree", ["Sydney.", "It's Sydney."], 0.1),
-        ("they differ, money is dear", ["Perth.", "Hobart.", "Darwin."], 0.3),
-        ("they differ, money is cheap", ["Perth.", "Hobart.", "Darwin."], 0.05),
-    ):
-        route = await answer(probes, price=price)
-        reason = route.verdict.reason if route.verdict else "no verdict"
-        print(f"{label}: {route.tier_name} says {route.answer!r} ({reason})")
+    for trade in (0.0, 0.25, 5.0):
+        for name, samples in SAMPLES.items():
+            route = await answer(samples, trade=trade)
+            assert route.verdict is not None
+            print(f"trade {trade:<5} samples {name}: {route.tier_name:6} ({route.verdict.reason})")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """streamroute: stream a cheap model at once, judge it while it streams, switch to a larger one when it is unsure."""
 
-from streamroute.core.cascading import CascadeRouting, TierValue
 from streamroute.core.policy import Always, Policy, Snapshot, Threshold
 from streamroute.core.trace import Trace, replay
 from streamroute.core.types import Decision, Delta, Evidence, Release, Sample, Verdict
@@ -18,7 +17,6 @@ from streamroute.upstreams.sdk import SDKUpstream
 __all__ = (
     "Always",
     "Appended",
-    "CascadeRouting",
     "Committed",
     "Decision",
     "Delta",
@@ -44,7 +42,6 @@ __all__ = (
     "TextDelta",
     "Threshold",
     "Tier",
-    "TierValue",
     "Trace",
     "UpstreamError",
     "Verdict",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
 import msgspec
 
 from streamroute.core.types import Features
 
-__all__ = ("Record", "decode_record", "known_features", "labelled")
+__all__ = ("Record", "decode_record", "encode_record", "known_features", "labelled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,9 @@ class Record:
     """One judged answer. `score` is the judge's, in [0, 1], `features` are what it was made of, where known.
 
     `wrong` and `large_wrong` say whether the cheap answer and the larger model's to the same request were wrong, None
-    where nobody said. `cost` is the money that escalating this request adds. Records of one `group` (the same question
-    asked again) stay together when records are split.
+    where nobody said. `cost` is the money that escalating this request adds; `escalated`: it was. `final`:
+    all probes were judged; the score of an early verdict is not yet the one that the threshold is for. Records of one
+    `group` (the same question asked again) stay together when records are split.
     """
 
     id: str
@@ -29,12 +30,16 @@ class Record:
     wrong: bool | None = None
     large_wrong: bool | None = None
     cost: float | None = None
+    escalated: bool = False
+    final: bool = True
     group: str = ""
 
 
 class _Evidence(msgspec.Struct, frozen=True):
     score: float | None = None
     features: dict[str, float | bool | None] | None = None
+    samples: int = 0
+    expected: int = 0
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -42,22 +47,27 @@ class _Row(msgspec.Struct, frozen=True):
     question: str | None = None
     score: float | None = None
     features: dict[str, float | bool | None] | None = None
+    score_bounds: tuple[float, float] | None = None
     evidence: _Evidence | None = None
     wrong: bool | None = None
     correct: bool | None = None
     large_wrong: bool | None = None
     cost: float | None = None
+    verdict: str | None = None
+    decision: str | None = None
+    escalated: bool | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Row)
-_FEATURES = {field.name for field in fields(Features)}
-_NEEDED = ("disagreement", "contradiction", "entropy", "snne")
-_FLAGS = ("minority", "identical")
+_FEATURES = {field.name: field for field in fields(Features)}
+_NEEDED = [name for name, field in _FEATURES.items() if field.default is MISSING]
+_FLAGS = {name for name, field in _FEATURES.items() if field.type == "bool"}
 
 
 def decode_record(line: bytes, *, number: int) -> Record | None:
     """The record of one JSON object: {"id"?, "score", "features"?, "wrong" or "correct"?, "large_wrong"?, "cost"?,
-    "question"?}; `score` and `features` may stand in an object "evidence", as in a gateway's replies.
+    "question"?, "escalated"?}; `score` and `features` may stand in an object "evidence", and a "verdict" or "decision"
+    instead of "escalated", as in what `ask --json` prints and gateways reply.
 
     `number` names a row without an id. None for a row whose answer was not judged (its score is missing or null).
     Unknown fields are ignored. Raises ValueError, naming the field.
@@ -82,8 +92,29 @@ def decode_record(line: bytes, *, number: int) -> Record | None:
         wrong=row.wrong if row.correct is None else not row.correct,
         large_wrong=row.large_wrong,
         cost=row.cost,
+        escalated="escalate" in (row.verdict, row.decision) if row.escalated is None else row.escalated,
+        final=judged.samples >= judged.expected and (row.score_bounds is None or len(set(row.score_bounds)) == 1),
         group=name if row.question is None else row.question,
     )
+
+
+def encode_record(record: Record) -> bytes:
+    """The JSON object that `decode_record` reads, without what is not known."""
+    given = {
+        "id": record.id,
+        "question": record.group,
+        "score": record.score,
+        "features": None if record.features is None else _known(asdict(record.features)),
+        "wrong": record.wrong,
+        "large_wrong": record.large_wrong,
+        "cost": record.cost,
+        "escalated": record.escalated,
+    }
+    return msgspec.json.encode(_known(given))
+
+
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def known_features(values: Mapping[str, Any]) -> Features:

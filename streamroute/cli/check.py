@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from streamroute.config.check import Severity, check, outlook
-from streamroute.config.economics import Expected
+from streamroute.config.check import Severity, check
+from streamroute.config.economics import expectations
 from streamroute.config.load import embedded, load
-from streamroute.config.settings import RouteSettings
+from streamroute.config.settings import RouteSettings, Settings
 
 __all__ = ("run",)
 
@@ -28,24 +28,18 @@ def run(args: argparse.Namespace) -> int:
         head = Text(f"{finding.severity:8}", style=_STYLE[finding.severity])
         console.print(head.append(f"{finding.subject}: {finding.message}", style="default"), soft_wrap=True)
     for route in settings.routes:
-        expected = outlook(settings, route)
-        if expected is not None:
-            console.print(_outlook_table(route, expected))
+        if expectations(settings, route):
+            console.print(_table(settings, route))
     return 2 if any(finding.severity is Severity.ERROR for finding in findings) else 0
 
 
-def _outlook_table(route: RouteSettings, expected: dict[str, Expected]) -> Table:
-    """Closed forms, not measurements: what the stated timings and prices come to."""
-    table = Table(title=f"route {route.name}: expected, with {route.expected.escalated:.0%} escalated")
-    for column in ("", "first token", "first kept token", "withdrawn", "money per 1,000"):
-        table.add_column(column, justify="right" if column else "left")
-    for name, one in expected.items():
-        table.add_row(
-            name,
-            f"{one.first:.2f} s",
-            f"{one.kept:.2f} s",
-            f"{one.withdrawn:.0%}",
-            f"{1_000 * one.cost:.3g}",
-            style="bold" if name == route.release else None,
-        )
+def _table(settings: Settings, route: RouteSettings) -> Table:
+    """What each way to answer is expected to take and to cost (METHOD 5.1)."""
+    source = "stated timings" if route.timings else "default timings: state [route.timings]"
+    table = Table(
+        "", "first token", "first kept", "per 1000 requests", "superseded", title=Text(f"{route.name}, {source}")
+    )
+    for each in expectations(settings, route):
+        numbers = (f"{each.first:.2f} s", f"{each.kept:.2f} s", f"{1000 * each.cost:.4g}", f"{each.superseded:.0%}")
+        table.add_row(each.mode, *numbers)
     return table

@@ -56,7 +56,7 @@ def resolve(options: RouteOptions) -> tuple[Settings, RouteSettings]:
     if options.release is not None:
         changes["release"] = Release(options.release)
     if options.threshold is not None:
-        changes["threshold"] = options.threshold
+        changes.update(threshold=options.threshold, calibration=None, escalation_rate=None, spend_per_request=None)
     if options.decision_deadline is not None:
         changes["decision_deadline"] = options.decision_deadline
     if options.probes is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -76,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--threshold", type=_probability, metavar="X", help="escalate above this uncertainty (0 to 1)")
     demo.add_argument("--no-color", action="store_true")
 
-    _record_command(commands)
+    _record(commands)
 
     evaluation = commands.add_parser("eval", help="measure the judge on labelled data of yours")
     suites = evaluation.add_subparsers(dest="suite", required=True, metavar="SUITE")
@@ -114,10 +115,12 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--theta", type=_theta, default=0.5, metavar="T", help="entailment that the rule asks for")
     score.add_argument("--no-matrix", dest="matrix", action="store_false", help="without what needs all pairs compared")
     _model_options(score)
+
+    _calibrate(commands)
     return parser
 
 
-def _record_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _record(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     record = commands.add_parser(
         "record",
         help="write down what a route's models say to your questions, for eval, calibrate and replay",
@@ -132,6 +135,40 @@ def _record_command(commands: argparse._SubParsersAction[argparse.ArgumentParser
     record.add_argument("--max-tokens", type=_count, metavar="N", help="of an answer; the tiers' own limits without it")
     record.add_argument("--no-logprobs", dest="logprobs", action="store_false", help="for servers that refuse them")
     _tier_options(record)
+
+
+def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "calibrate",
+        help="a threshold from labelled records, and what can be promised of it",
+        description='Rows: {"id", "score", "features", "wrong", ...}, or {"id", "question", "cheap", "large"} with '
+        "answers and samples, which are judged first.",
+    )
+    parser.add_argument("records", metavar="RECORDS", help="JSON lines, plain, .gz or .xz; - is the standard input")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE.toml", help="the artefact, for `calibration`")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--target-rate", type=_probability, metavar="B", help="the share to escalate")
+    target.add_argument("--budget", type=_amount, metavar="MONEY", help="what escalations may cost a request")
+    target.add_argument("--max-error", type=_theta, metavar="A", help="the share of wrong answers among those kept")
+    target.add_argument("--gain-price", type=_number, metavar="X", help="escalate above this gain in right answers")
+    parser.add_argument(
+        "--confidence", type=_theta, default=0.9, metavar="C", help="of --max-error; default: %(default)s"
+    )
+    parser.add_argument("--marginal", action="store_true", help="--max-error of all requests, on average")
+    parser.add_argument("--regret", action="store_true", help="--max-error of answers that the larger model gets right")
+    parser.add_argument("--require-certificate", action="store_true", help="without one: write nothing, exit with 1")
+    parser.add_argument(
+        "--score", choices=("fitted", "judge"), default="fitted", help="fit the score, or take it as is"
+    )
+    parser.add_argument("--labels", metavar="FILE", help='rows {"id", "correct"}: what was said of the answers')
+    parser.add_argument(
+        "--agreement", action="store_true", help="an answer without a label is right if the large agrees"
+    )
+    parser.add_argument("--save-records", metavar="FILE", help="write the judged records, for other targets")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the splits")
+    parser.add_argument("--config", metavar="FILE", help="the configuration that the artefact is for")
+    parser.add_argument("--route", metavar="NAME", help="a route of it; the first without it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead")
 
 
 class _Version(argparse.Action):
@@ -210,6 +247,23 @@ def _probability(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, not {text!r}")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"expected a number, not {text!r}")
+    return value
+
+
+def _amount(text: str) -> float:
+    value = _number(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected an amount of at least 0, not {text!r}")
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -12,6 +12,8 @@ import anyio
 from rich.console import Console
 from rich.live import Live
 
+from streamroute.calibration.thresholds import Calibrated
+from streamroute.calibration.tracker import Jittered
 from streamroute.cli.render import plain_lines, screen
 from streamroute.cli.view import RouteView
 from streamroute.core.actions import Action
@@ -112,6 +114,7 @@ class Watched:
             "retracted": route.retracted,
             "score": None if evidence is None else evidence.score,
             "score_bounds": None if evidence is None else [evidence.low, evidence.high],
+            "features": None if evidence is None or evidence.features is None else asdict(evidence.features),
             "entropy": None if evidence is None else evidence.entropy,
             "clusters": [
                 {"size": cluster.size, "has_answer": cluster.has_answer, "texts": list(cluster.texts)}
@@ -142,7 +145,7 @@ async def watch(
         question=question,
         tier_names=tuple(tier.label for tier in router.tiers),
         release=release or router.plan.release,
-        limit=policy.limit if isinstance(policy, Threshold) else None,
+        limit=policy.limit if isinstance(policy, Threshold | Calibrated | Jittered) else None,
     )
     trace = Trace()
 

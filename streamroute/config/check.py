@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from streamroute.config.economics import Expected, Timing, answer_cost, break_even, expected, probes_cost
+from streamroute.config.binding import calibration_of
+from streamroute.config.economics import Expected, Probing, break_even, expectations
+from streamroute.config.policies import policy_of
 from streamroute.config.settings import LocalSettings, OpenAISettings, RouteSettings, Settings
 from streamroute.errors import ConfigError, ModelFileError
 from streamroute.models.store import path_of
 
-__all__ = ("Finding", "Severity", "check", "outlook")
+__all__ = ("Finding", "Severity", "check")
 
 
 class Severity(enum.StrEnum):
@@ -44,6 +44,7 @@ async def check(settings: Settings, *, reach: bool = False) -> list[Finding]:
             findings.append(await _reach(upstream))
     for route in settings.routes:
         findings.extend(_worth(settings, route))
+        findings.extend(_calibration(settings, route))
     return findings
 
 
@@ -77,8 +78,20 @@ def _consistency(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield Finding(Severity.OK, subject, " -> ".join(route.tiers))
+            yield _policy(settings, route)
         if route.hedge_after >= route.decision_deadline and route.hedge_after != float("inf"):
             yield Finding(Severity.WARNING, subject, "hedge_after is not before decision_deadline: it never hedges")
+
+
+def _policy(settings: Settings, route: RouteSettings) -> Finding:
+    subject = f"route {route.name}"
+    try:
+        policy_of(settings, route)
+    except ConfigError as error:
+        return Finding(Severity.ERROR, subject, str(error))
+    weighs = route.policy == "cascade-routing"
+    rule = f"trade {route.quality.trade:g}" if weighs else f"above {route.threshold:g} escalates"
+    return Finding(Severity.OK, subject, f"policy {route.policy}, {rule}")
 
 
 def _model_file(upstream: LocalSettings) -> Finding:
@@ -108,52 +121,43 @@ async def _reach(upstream: OpenAISettings) -> Finding:
     return Finding(Severity.OK, subject, f"{url} answers (status {status})")
 
 
-def outlook(settings: Settings, route: RouteSettings) -> dict[str, Expected] | None:
-    """What to expect of one request by each way to answer it, under the route's own `expected` and prices; None where
-    nothing is judged. Names: `always <cheap>`, `always <large>`, `sequential`, and the releases."""
-    if len(route.tiers) == 1 or route.probes.count == 0:
-        return None
-    cheap, large = settings.upstream(route.tiers[0]), settings.upstream(route.tiers[-1])
-    stated = route.expected
-    timing = Timing(
-        cheap_first=stated.cheap_first,
-        large_first=stated.large_first,
-        verdict_mean=stated.verdict_mean,
-        verdict_spread=stated.verdict_spread,
-        cheap_rest=stated.cheap_rest,
-        large_rest=stated.large_rest,
-    )
-    ways = {f"always {cheap.name}": "cheap", f"always {large.name}": "large", "sequential": "sequential"}
-    ways |= {name: name for name in ("hold", "retract", "append")}
-    return {
-        name: expected(
-            release,
-            timing,
-            escalated=stated.escalated,
-            cheap=answer_cost(cheap.price),
-            large=answer_cost(large.price),
-            probes=probes_cost(cheap.price, **_probing(settings, route)),
-            hedge_at=None if math.isinf(route.hedge_after) else route.hedge_after,
+def _calibration(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
+    subject = f"route {route.name}"
+    try:
+        artefact = calibration_of(settings, route)
+    except (ConfigError, ModelFileError) as error:
+        yield Finding(Severity.ERROR, subject, str(error).removeprefix(f"{subject}: "))
+        return
+    if artefact is not None:
+        promise, threshold = artefact.certificate, artefact.threshold
+        what = f"no certificate ({promise.reason})" if promise.kind == "none" else f"{promise.kind} certificate"
+        yield Finding(
+            Severity.OK,
+            subject,
+            f"calibrated on {artefact.created:%Y-%m-%d}: escalates above {threshold.tau:.3f}; {what}",
         )
-        for name, release in ways.items()
-    }
-
-
-def _probing(settings: Settings, route: RouteSettings) -> dict[str, Any]:
-    cheap = settings.upstream(route.tiers[0])
-    return {
-        "probes": route.probes.count,
-        "probe_tokens": route.probes.max_tokens,
-        "shared": isinstance(cheap, OpenAISettings) and cheap.supports_n,
-    }
+        loose = [name for name in ("on_timeout", "on_uncertain") if getattr(route, name) == "accept"]
+        if promise.kind != "none" and loose:
+            yield Finding(
+                Severity.WARNING,
+                subject,
+                f"its certificate is of judged answers; {' and '.join(loose)} = accept keeps others too",
+            )
+        if promise.kind != "none" and (route.escalation_rate is not None or route.spend_per_request is not None):
+            yield Finding(
+                Severity.WARNING, subject, "its certificate is of a fixed threshold, and this one follows the traffic"
+            )
 
 
 def _worth(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
+    yield from _timing(settings, route)
     cheap, large = settings.upstream(route.tiers[0]), settings.upstream(route.tiers[-1])
     if len(route.tiers) == 1 or not (large.price.prompt or large.price.completion):
         return
-    limit = break_even(cheap.price, large.price, **_probing(settings, route))
-    subject, share = f"route {route.name}", route.expected.escalated
+    shared = isinstance(cheap, OpenAISettings) and cheap.supports_n
+    probing = Probing(count=route.probes.count, tokens=route.probes.max_tokens, shared=shared)
+    limit = break_even(cheap.price, large.price, probing)
+    subject = f"route {route.name}"
     if limit <= 0:
         yield Finding(
             Severity.ERROR,
@@ -161,14 +165,36 @@ def _worth(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
             f"at these prices {cheap.name} and its {route.probes.count} probes never cost less than always asking "
             f"{large.name}: use fewer or shorter probes",
         )
-    elif limit < share:
+    elif route.timings is not None and route.timings.escalated >= limit:
         yield Finding(
             Severity.WARNING,
             subject,
-            f"costs less than always asking {large.name} only while under {limit:.0%} are escalated, and {share:.0%} "
-            "are expected to be",
+            f"timings.escalated = {route.timings.escalated:g}: costs less than always asking {large.name} only while "
+            f"under {limit:.0%} are escalated",
         )
     else:
         yield Finding(
             Severity.OK, subject, f"costs less than always asking {large.name} while under {limit:.0%} are escalated"
         )
+
+
+def _timing(settings: Settings, route: RouteSettings) -> Iterator[Finding]:
+    """Only of timings that are stated: the defaults are no one's."""
+    if route.timings is None:
+        return
+    subject = f"route {route.name}"
+    modes: dict[str, Expected] = {each.mode: each for each in expectations(settings, route)}
+    if not modes:
+        return
+    name = "hold" if route.release == "hold" else "retract"
+    hedged = modes.get(f"{name}+hedge", modes[name])
+    alone = modes["always-large"]
+    if hedged.kept > alone.kept:
+        yield Finding(
+            Severity.WARNING,
+            subject,
+            f"release {route.release}: the first kept token is expected after {hedged.kept:.2f} s, and after "
+            f"{alone.kept:.2f} s if {route.tiers[-1]} were always asked",
+        )
+    if route.timings.cheap_first + route.timings.decision_mean > route.decision_deadline:
+        yield Finding(Severity.WARNING, subject, "decision_deadline is before the mean decision of timings")

@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
-from streamroute.core.policy import Threshold
+from streamroute.calibration.artefact import Artefact
+from streamroute.calibration.pacing import Pace
+from streamroute.config.agreement import agreement
+from streamroute.config.binding import asked_with, calibration_of, most_probes
+from streamroute.config.pace import pace_of
+from streamroute.config.settings import LocalSettings, PrerouterSettings, RouteSettings, Settings, UpstreamSettings
 from streamroute.core.types import Decision, Delta
 from streamroute.errors import ConfigError
+from streamroute.routing.prerouter import RULES, PreRouter, Step
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
-from streamroute.uncertainty.base import Scorer
+from streamroute.routing.shadow import Shadow
+from streamroute.uncertainty.base import EntailmentModel, Scorer
 from streamroute.upstreams.base import ChatRequest, Upstream
 
 if TYPE_CHECKING:
@@ -23,16 +29,16 @@ if TYPE_CHECKING:
 
 __all__ = ("ServedRoute", "compose")
 
-DEFAULT_MOST_PROBES = 8
-"""What the judge scales its entropy by (METHOD 2.2), unless a route draws more."""
-
 
 @dataclass(frozen=True, slots=True)
 class ServedRoute:
-    """A route that is ready to be asked: its router, and the settings it was made from."""
+    """A route that is ready to be asked: its router, and the settings it was made from. `pace` is what its threshold
+    follows, and holds the drift alarm; `shadow` answers some requests again, to label records."""
 
     settings: RouteSettings
     router: Router
+    pace: Pace | None = None
+    shadow: Shadow | None = None
 
 
 @asynccontextmanager
@@ -42,16 +48,18 @@ async def compose(
     """Open the named routes, or all of them; leaving the context closes every model and the judge.
 
     Routes share the upstreams that they have in common, and one judge: `scorer`, or the bundled NLI model, loaded only
-    where a route judges. Raises `ConfigError` for an environment variable or a model that is not there,
-    `ModelFileError` for a model file that is not what it should be.
+    where a route judges, its score by each route's calibration. Raises `ConfigError` for an environment variable or a
+    model that is not there and a calibration that is not of its route, `ModelFileError` for a model file that is not
+    what it should be.
     """
     chosen = [route for route in settings.routes if routes is None or route.name in routes]
+    calibrations = {route.name: calibration_of(settings, route) for route in chosen}
     async with AsyncExitStack() as stack:
+        model: EntailmentModel | None = None
         if scorer is None and any(_judges(route) for route in chosen):
-            from streamroute.nli.judge import bundled_judge
+            from streamroute.nli.judge import bundled_model
 
-            most = max(DEFAULT_MOST_PROBES, *(route.probes.count for route in chosen))
-            scorer = await stack.enter_async_context(bundled_judge(most_probes=most))
+            model = await stack.enter_async_context(bundled_model())
         judged = {tier for route in chosen if _judges(route) for tier in route.tiers[:-1]}
         upstreams: dict[str, _Shared] = {}
         for name in dict.fromkeys(tier for route in chosen for tier in route.tiers):
@@ -67,7 +75,14 @@ async def compose(
                 _tier(settings.upstream(name), upstreams[name], route, last=name == route.tiers[-1])
                 for name in route.tiers
             ]
-            served[route.name] = ServedRoute(route, await stack.enter_async_context(_router(route, tiers, scorer)))
+            artefact = calibrations[route.name]
+            pace = pace_of(settings, route, artefact)
+            judge = _judge(model, route, artefact) if model is not None and _judges(route) else scorer
+            router = await stack.enter_async_context(_router(route, tiers, judge, pace))
+            shadow = None
+            if route.shadow and judge is not None and _judges(route):
+                shadow = Shadow(tiers, judge, agreement(model))
+            served[route.name] = ServedRoute(route, router, pace, shadow)
         yield served
 
 
@@ -129,11 +144,20 @@ def _judges(route: RouteSettings) -> bool:
     return len(route.tiers) > 1 and route.probes.count > 0
 
 
-def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None) -> Router:
+def _judge(model: EntailmentModel, route: RouteSettings, artefact: Artefact | None) -> Scorer:
+    from streamroute.uncertainty.judge import SemanticEntropy
+
+    combined = None if artefact is None else artefact.score.combined()
+    more: dict[str, Any] = {} if combined is None else {"score": combined}
+    return SemanticEntropy(model, most_probes=most_probes(route), **more)
+
+
+def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None, pace: Pace) -> Router:
     return Router(
         tiers,
         scorer=scorer,
-        policy=Threshold(route.threshold),
+        pacer=pace,
+        prerouter=_prerouter(route.prerouter),
         release=route.release,
         decision_deadline=_finite(route.decision_deadline),
         on_timeout=Decision(route.on_timeout),
@@ -142,18 +166,19 @@ def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None) -> R
     )
 
 
+def _prerouter(settings: PrerouterSettings | None) -> PreRouter | None:
+    if settings is None:
+        return None
+    steps = {name: Step(step) for name in RULES if (step := getattr(settings, name)) != "off"}
+    return PreRouter(steps, long_characters=settings.long_characters)
+
+
 def _finite(seconds: float) -> float | None:
     return None if math.isinf(seconds) else seconds
 
 
 def _tier(settings: UpstreamSettings, upstream: Upstream, route: RouteSettings, *, last: bool) -> Tier:
-    params, system = settings.params, settings.system
-    if isinstance(settings, LocalSettings) and settings.model is not None:
-        from streamroute.models.manifest import load_manifest
-
-        entry = load_manifest()[settings.model]
-        params = {**entry.params, **params}
-        system = entry.system if system is None else system
+    params, system = asked_with(settings)
     probes = None
     if not last and _judges(route):
         probes = ProbePlan(

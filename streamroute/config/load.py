@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamroute.config.settings import LocalSettings, RouteSettings, Settings, UpstreamSettings
+from streamroute.config.settings import LocalSettings, RouteSettings, ServerSettings, Settings, UpstreamSettings
 from streamroute.config.strict import ComplaintError, nearest, strictly
 from streamroute.errors import ConfigError
 
@@ -41,7 +41,12 @@ def loads(text: str, *, source: str = "<config>", folder: Path = Path()) -> Sett
         _check_sense(settings)
     except ComplaintError as complaint:
         raise ConfigError(f"{source}: {complaint}") from None
-    return msgspec.structs.replace(settings, upstreams=tuple(_anchored(one, folder) for one in settings.upstreams))
+    return msgspec.structs.replace(
+        settings,
+        server=_journalled(settings.server, folder),
+        upstreams=tuple(_anchored(one, folder) for one in settings.upstreams),
+        routes=tuple(_calibrated(one, folder) for one in settings.routes),
+    )
 
 
 def embedded() -> Settings:
@@ -54,6 +59,19 @@ def _anchored(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:
     if isinstance(upstream, LocalSettings) and upstream.file is not None:
         return msgspec.structs.replace(upstream, file=str(folder / Path(upstream.file).expanduser()))
     return upstream
+
+
+def _calibrated(route: RouteSettings, folder: Path) -> RouteSettings:
+    return msgspec.structs.replace(route, calibration=_beside(route.calibration, folder))
+
+
+def _journalled(server: ServerSettings, folder: Path) -> ServerSettings:
+    records, feedback = (_beside(name, folder) for name in (server.records_file, server.feedback_file))
+    return msgspec.structs.replace(server, records_file=records, feedback_file=feedback)
+
+
+def _beside(name: str | None, folder: Path) -> str | None:
+    return None if name is None else str(folder / Path(name).expanduser())
 
 
 def _check_sense(settings: Settings) -> None:
@@ -70,6 +88,9 @@ def _check_sense(settings: Settings) -> None:
         path = f"route[{index}]"
         _claim(names, route.name, f"{path}.name")
         _check_tiers(route, tiers, path)
+        _check_pace(route, path)
+        if route.shadow and settings.server.records_file is None:
+            raise ComplaintError(f"{path}.shadow: its records need a `records_file` under [server]")
 
 
 def _check_tiers(route: RouteSettings, known: tuple[str, ...], path: str) -> None:
@@ -85,6 +106,13 @@ def _check_tiers(route: RouteSettings, known: tuple[str, ...], path: str) -> Non
         raise ComplaintError(
             f"{path}.probes.wave: {route.probes.wave} is more than probes.count = {route.probes.count}"
         )
+
+
+def _check_pace(route: RouteSettings, path: str) -> None:
+    if route.escalation_rate is not None and route.spend_per_request is not None:
+        raise ComplaintError(f"{path}: either `escalation_rate` or `spend_per_request`, not both")
+    if route.spend_per_request is not None and route.calibration is None:
+        raise ComplaintError(f"{path}.spend_per_request: needs a `calibration`, which says what an escalation is worth")
 
 
 def _claim(names: dict[str, str], name: str, path: str) -> None:

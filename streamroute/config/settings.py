@@ -9,15 +9,18 @@ from msgspec import Meta, Struct, field
 from streamroute.core.types import Release
 
 __all__ = (
-    "ExpectedSettings",
     "LocalSettings",
     "OpenAISettings",
+    "PrerouterSettings",
     "PriceSettings",
     "ProbeSettings",
+    "QualitySettings",
     "RouteSettings",
     "ServerSettings",
     "Settings",
+    "StoppingSettings",
     "TimeoutSettings",
+    "TimingSettings",
     "UpstreamSettings",
 )
 
@@ -34,13 +37,19 @@ class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ServerSettings(_Table, frozen=True, kw_only=True):
-    """`api_key_env` names the environment variable with the key that clients must present. Times in seconds."""
+    """`api_key_env` names the environment variable with the key that clients must present. Times in seconds.
+
+    `records_file` gets a record of each judged request, `feedback_file` what `POST /v1/feedback` is told: both are what
+    `streamroute calibrate` reads.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     api_key_env: EnvName | None = None
     max_body_bytes: Count = 16 * 1024 * 1024
     drain_seconds: Annotated[float, Meta(ge=0)] = 10.0
+    records_file: str | None = None
+    feedback_file: str | None = None
 
 
 class PriceSettings(_Table, frozen=True, kw_only=True):
@@ -108,38 +117,111 @@ class ProbeSettings(_Table, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
 
 
-class ExpectedSettings(_Table, frozen=True, kw_only=True):
-    """What `check` reckons with, in seconds: to each tier's first token, from the cheap one to the verdict (mean and
-    standard deviation), from a first token to the end of the answer; and the share of requests that is escalated."""
+class StoppingSettings(_Table, frozen=True, kw_only=True):
+    """When probing stops, for the `policy` of a route that stops early; each reads its own (METHOD 3.3).
+
+    `stopping-table`: prices in values of a right answer, and how often the large model is right where the cheap answer
+    is right and where it is wrong; without an `escalation_price` the route's threshold stands. `adaptive-consistency`:
+    `confidence`. `esc`: `window`. `sprt`: how often a probe agrees with a right and with a wrong answer, error rates.
+    """
+
+    probe_price: Money = 0.005
+    escalation_price: Money | None = None
+    right_when_right: Probability = 0.92
+    right_when_wrong: Probability = 0.60
+    confidence: Probability = 0.95
+    window: Count = 3
+    agree_if_right: Probability = 0.85
+    agree_if_wrong: Probability = 0.35
+    false_keep: Probability = 0.1
+    false_escalation: Probability = 0.1
+
+
+class QualitySettings(_Table, frozen=True, kw_only=True):
+    """What `policy = "cascade-routing"` weighs. Costs are in answers of the dearest tier.
+
+    `trade` is the quality that one such answer must bring (METHOD 5.4: a right answer is worth 20 of them), `second`
+    what a second of waiting costs, `annoyance` the seconds that withdrawing shown text weighs. `right` and `wrong` are
+    how often a tier is right where the one below it is right, and where it is wrong; `delay` the seconds until it
+    speaks: one number for each tier after the first, the last repeated. `mix` is the share of ties that go to the
+    dearest.
+    """
+
+    trade: Money = 0.05
+    second: Money = 0.0
+    annoyance: Money = 2.0
+    mix: Probability = 0.0
+    right: Annotated[tuple[Probability, ...], Meta(min_length=1)] = (0.92,)
+    wrong: Annotated[tuple[Probability, ...], Meta(min_length=1)] = (0.6,)
+    delay: Annotated[tuple[Money, ...], Meta(min_length=1)] = (0.9,)
+
+
+Step = Literal["off", "judge", "skip_cheap", "skip_probes"]
+
+
+class PrerouterSettings(_Table, frozen=True, kw_only=True):
+    """What the prompt alone decides, rule by rule: `skip_cheap` starts at the second tier, `skip_probes` takes the
+    cheap answer unjudged, `judge` ends the search without a change, `off` never applies. Nothing is decided unless this
+    table is there. `long` applies from `long_characters` on, `language` to what does not look English."""
+
+    trivial: Step = "skip_probes"
+    code: Step = "skip_cheap"
+    maths: Step = "skip_cheap"
+    language: Step = "skip_cheap"
+    open_ended: Step = "skip_probes"
+    long: Step = "off"
+    long_characters: Count = 4000
+
+
+class TimingSettings(_Table, frozen=True, kw_only=True):
+    """What is known of a route's speed, for `streamroute check`: seconds to the first token of either model, tokens a
+    second, mean and standard deviation of the time from the cheap model's first token to the decision, and the share of
+    requests that is escalated. The defaults are those of METHOD 5.1."""
 
     cheap_first: Seconds = 0.35
     large_first: Seconds = 0.9
-    verdict_mean: Seconds = 0.8
-    verdict_spread: Annotated[float, Meta(ge=0)] = 0.4
-    cheap_rest: Seconds = 3.0
-    large_rest: Seconds = 6.0
-    escalated: Probability = 0.3
+    cheap_rate: Seconds = 100.0
+    large_rate: Seconds = 50.0
+    decision_mean: Seconds = 0.8
+    decision_sd: Annotated[float, Meta(ge=0)] = 0.4
+    escalated: Probability = 0.25
+
+
+Policy = Literal["threshold", "stopping-table", "adaptive-consistency", "esc", "sprt", "cascade-routing"]
 
 
 class RouteSettings(_Table, frozen=True, kw_only=True):
     """One name that clients may ask for, and how it is answered.
 
     `tiers` are names of upstreams, cheapest first. `threshold` is the uncertainty score above which an answer is not
-    kept. `decision_deadline` and `hedge_after` are in seconds, infinite for never. `unjudged_tier` serves what cannot
-    be judged (tools, several choices, images ...); the last tier where it is not named.
+    kept; `policy` and `stopping` say when enough probes have been judged to tell. `calibration` is the file of one that
+    takes its place. `escalation_rate` and `spend_per_request` move the threshold with the traffic, to that share and to
+    that money; `on_drift` says whether the conservative threshold of the calibration applies once the scores are no
+    longer its. A share `shadow` of requests is answered again by all tiers, unseen, for records with a label.
+    `decision_deadline` and `hedge_after` are in seconds, infinite for never. `unjudged_tier` serves what cannot be
+    judged (tools, several choices, images ...); the last tier where it is not named.
     """
 
     name: Name
     tiers: Annotated[tuple[Name, ...], Meta(min_length=1)]
     release: Release = Release.HOLD
     threshold: Probability = 0.5
+    policy: Policy = "threshold"
+    stopping: StoppingSettings = StoppingSettings()
+    calibration: str | None = None
+    escalation_rate: Probability | None = None
+    spend_per_request: Annotated[float, Meta(gt=0)] | None = None
+    on_drift: Literal["fall_back", "ignore"] = "fall_back"
+    shadow: Probability = 0.0
     decision_deadline: Seconds = 2.5
     on_timeout: Literal["accept", "escalate"] = "accept"
     on_uncertain: Literal["accept", "escalate"] = "accept"
     hedge_after: Annotated[float, Meta(ge=0)] = float("inf")
     unjudged_tier: Name | None = None
     probes: ProbeSettings = ProbeSettings()
-    expected: ExpectedSettings = ExpectedSettings()
+    quality: QualitySettings = QualitySettings()
+    prerouter: PrerouterSettings | None = None
+    timings: TimingSettings | None = None
 
     @property
     def unjudged_index(self) -> int:

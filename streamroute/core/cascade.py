@@ -193,7 +193,7 @@ class Cascade:
         self._start_answer(self.tier, out)
         if schedule is None:
             self._move(Cause.STARTED_UNJUDGED)
-            self.verdict = Verdict(Decision.ACCEPT, "unjudged")
+            self.verdict = Verdict(Decision.ACCEPT, self.plan.unjudged)
             return
         self._move(Cause.STARTED)
         if self.plan.hedge_after is not None:
@@ -318,6 +318,7 @@ class Cascade:
             settled=judgement.quiet and finished,
             elapsed=now - judgement.since,
             answer_finished=finished,
+            dice=self.plan.dice,
         )
 
     def _launch(self, judgement: _Judgement, answer: _Answer, out: list[Action]) -> None:

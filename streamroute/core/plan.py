@@ -31,7 +31,7 @@ class Plan:
     """What a route may do. `tiers[i]` is the probe schedule of tier i, None where it is trusted unjudged; the last tier
     is never judged. Times are in seconds. `on_timeout` is the verdict when `decision_deadline` has passed without one,
     `on_uncertain` when there is no evidence to be had. `dice` is a number in [0, 1) that belongs to the request, for
-    policies that randomise."""
+    policies that randomise. `unjudged` is the reason that the verdict on an answer which is not judged gives."""
 
     tiers: tuple[ProbeSchedule | None, ...]
     policy: Policy = field(default_factory=Threshold)
@@ -43,6 +43,7 @@ class Plan:
     on_uncertain: Decision = Decision.ACCEPT
     hedge_after: float | None = None
     dice: float = 0.5
+    unjudged: str = "unjudged"
 
     def __post_init__(self) -> None:
         if not self.tiers:

@@ -16,9 +16,12 @@ from streamroute.gateway.auth import authorize
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.chat import chat_completions
 from streamroute.gateway.errors import problem_of
+from streamroute.gateway.feedback import feedback
 from streamroute.gateway.inflight import InFlight
-from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, NOTES, REQUEST_ID
+from streamroute.gateway.journal import Journal
+from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, JOURNAL, NOTES, REQUEST_ID, SHADOWS
 from streamroute.gateway.log import Logger, json_logger
+from streamroute.gateway.shadows import Shadows
 
 __all__ = ("create_app",)
 
@@ -35,16 +38,26 @@ def create_app(
     api_key: str | None = None,
     max_body_bytes: int = 16 * 1024 * 1024,
     log: Logger | None = None,
+    journal: Journal | None = None,
+    shadows: Shadows | None = None,
 ) -> web.Application:
-    """The gateway over open routes. To be run with `handler_cancellation=True`: without it a client that leaves before
-    the first token would leave the upstream generating."""
+    """The gateway over open routes; `journal` is what is kept of them, `shadows` runs beside them.
+
+    To be run with `handler_cancellation=True`: without it a client that leaves before the first token would leave the
+    upstream generating.
+    """
     app = web.Application(client_max_size=max_body_bytes, middlewares=[_envelope(api_key, log or json_logger())])
     app[CATALOGUE] = Catalogue(routes)
     app[IN_FLIGHT] = InFlight()
+    app[JOURNAL] = journal or Journal()
     app.on_response_prepare.append(_name_request)
     app.router.add_post("/v1/chat/completions", chat_completions)
     app.router.add_get("/v1/models", _models)
     app.router.add_get("/v1/models/{model:.+}", _model)
+    if shadows is not None:
+        app[SHADOWS] = shadows
+    if app[JOURNAL].feedback is not None:
+        app.router.add_post("/v1/feedback", feedback)
     app.router.add_get("/healthz", _healthz)
     return app
 

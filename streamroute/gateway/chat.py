@@ -9,7 +9,8 @@ from aiohttp import web
 
 from streamroute.core.types import Release
 from streamroute.gateway.errors import RefusedError, refusal
-from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, NOTES
+from streamroute.gateway.feedback import keep_record
+from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, NOTES, SHADOWS
 from streamroute.gateway.ledger import route_fields, route_headers, route_notes, usage_of
 from streamroute.gateway.streaming import Exchange, StreamedReply
 from streamroute.routing.router import RoutedStream
@@ -44,6 +45,11 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
                 return await reply.run()
             finally:
                 notes.update(route_notes(stream.route, exchange.route, assigned.unjudged))
+                if (pace := assigned.served.pace) is not None and pace.alarm is not None and pace.alarm.raised:
+                    notes["drift"] = pace.alarm.raised
+                keep_record(request, stream.route, asked.messages, exchange.id)
+                if assigned.judge and (shadows := request.app.get(SHADOWS)) is not None:
+                    shadows.consider(assigned.served, asked.messages, asked.params, exchange.id)
     # Only a scope that was cancelled, because the server stops, comes here.
     if reply is None:
         raise _stopping()

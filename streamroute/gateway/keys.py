@@ -8,11 +8,15 @@ from aiohttp import web
 
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.inflight import InFlight
+from streamroute.gateway.journal import Journal
+from streamroute.gateway.shadows import Shadows
 
-__all__ = ("CATALOGUE", "IN_FLIGHT", "NOTES", "REQUEST_ID")
+__all__ = ("CATALOGUE", "IN_FLIGHT", "JOURNAL", "NOTES", "REQUEST_ID", "SHADOWS")
 
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
+JOURNAL: Final = web.AppKey("journal", Journal)
 IN_FLIGHT: Final = web.AppKey("in_flight", InFlight)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 NOTES: Final = web.RequestKey("notes", dict[str, Any])
 """What is said in the request's log line. A `status` in it wins over the response's."""
+SHADOWS: Final = web.AppKey("shadows", Shadows)

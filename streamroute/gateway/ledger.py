@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from streamroute.core.types import Evidence, Leg, Usage
@@ -56,7 +57,8 @@ def evidence_fields(evidence: Evidence | None) -> dict[str, Any] | None:
     return {
         "samples": evidence.samples,
         "expected": evidence.expected,
-        "score": round(evidence.score, 6),
+        "score": evidence.score,
+        "features": None if evidence.features is None else asdict(evidence.features),
         "entropy": round(evidence.entropy, 6),
         "clusters": list(evidence.sizes),
         "agreement": evidence.agreement,
@@ -64,8 +66,10 @@ def evidence_fields(evidence: Evidence | None) -> dict[str, Any] | None:
 
 
 def _outcome(route: Route, name: str, unjudged: str | None) -> dict[str, str | None]:
-    verdict = route.verdict
+    verdict, prior = route.verdict, route.prior
+    told = {} if prior is None or not prior.reason else {"prerouter": f"{prior.decision}: {prior.reason}"}
     return {
+        **told,
         "route": name,
         "tier": route.tier_name,
         "decision": None if verdict is None else str(verdict.decision),

@@ -7,7 +7,9 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
+import anyio
 from aiohttp import web
 
 from streamroute.config.check import Severity, check
@@ -15,8 +17,10 @@ from streamroute.config.compose import compose
 from streamroute.config.settings import ServerSettings, Settings
 from streamroute.errors import ConfigError
 from streamroute.gateway.app import create_app
+from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import IN_FLIGHT
 from streamroute.gateway.log import Logger, json_logger
+from streamroute.gateway.shadows import Shadows
 from streamroute.uncertainty.base import Scorer
 
 __all__ = ("listening", "run", "serve")
@@ -55,8 +59,16 @@ async def serve(
             raise ConfigError(f"{finding.subject}: {finding.message}")
         if finding.severity is Severity.WARNING:
             log.warning("configuration", subject=finding.subject, message=finding.message)
-    async with compose(settings, scorer=scorer) as routes:
-        app = create_app(routes, api_key=api_key, max_body_bytes=settings.server.max_body_bytes, log=log)
+    journal = Journal(_path(settings.server.records_file), _path(settings.server.feedback_file))
+    async with compose(settings, scorer=scorer) as routes, anyio.create_task_group() as background:
+        app = create_app(
+            routes,
+            api_key=api_key,
+            max_body_bytes=settings.server.max_body_bytes,
+            log=log,
+            journal=journal,
+            shadows=Shadows(background, journal, log),
+        )
         async with listening(app, settings.server) as address:
             with _signals(stop):
                 log.info("listening", address=address, routes=list(routes))
@@ -65,6 +77,7 @@ async def serve(
                 await stop.wait()
             # From here on a signal has its default effect again.
             log.info("stopping", running=len(app[IN_FLIGHT]))
+        background.cancel_scope.cancel("shutdown")
 
 
 @asynccontextmanager
@@ -98,6 +111,10 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for number in caught:
             loop.remove_signal_handler(number)
+
+
+def _path(name: str | None) -> Path | None:
+    return None if name is None else Path(name)
 
 
 def _api_key(settings: ServerSettings) -> str | None:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import anyio
 
+from streamroute.calibration.thresholds import dice_of
 from streamroute.core.plan import Plan
 from streamroute.core.policy import Policy, Threshold
-from streamroute.core.types import Decision, Release
+from streamroute.core.types import Decision, Evidence, Release
 from streamroute.errors import BadRequestError, ConfigError, RouteError
 from streamroute.routing._driver import Driver
+from streamroute.routing.prerouter import PreRouter, Step
 from streamroute.routing.stream import Observer, Reply, Route, StreamEvent
 from streamroute.routing.tiers import Price, ProbePlan, Tier
 from streamroute.uncertainty.base import Scorer
 from streamroute.upstreams.base import Message
 
-__all__ = ("Price", "ProbePlan", "RoutedStream", "Router", "Tier")
+__all__ = ("Pacer", "Price", "ProbePlan", "RoutedStream", "Router", "Tier")
 
 
 class RoutedStream:
@@ -59,13 +62,27 @@ class RoutedStream:
         return item
 
 
+class Pacer(Protocol):
+    """Chooses the policy of each request by what became of those before it. One router's own: it has a state."""
+
+    def policy(self) -> Policy:
+        """That of the next request."""
+        ...
+
+    def settle(self, evidence: Evidence, *, escalated: bool, cost: float) -> None:
+        """A judged request is over, or its reader left after the verdict. `cost` is of all its legs."""
+        ...
+
+
 class Router:
     """Routes chats over `tiers`, the cheapest first.
 
     An async context manager: leaving it closes the upstreams it was given. `policy` turns the evidence of `scorer` into
     verdicts; `release` says what a reader may see before the verdict; `decision_deadline` is in seconds from the start
     of a judged tier, and `on_timeout` the verdict when it passes. `on_uncertain` is the verdict when the judge fails or
-    every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route.
+    every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route. A `pacer`
+    gives each request its policy instead of `policy`. `prerouter` may start a request that is to be judged from the
+    first tier on at the second, or leave it unjudged.
 
     Raises `ConfigError` when a tier is to be judged and there is no scorer.
     """
@@ -76,19 +93,23 @@ class Router:
         *,
         scorer: Scorer | None = None,
         policy: Policy | None = None,
+        pacer: Pacer | None = None,
         release: Release = Release.HOLD,
         decision_deadline: float | None = 2.5,
         on_timeout: Decision = Decision.ACCEPT,
         on_uncertain: Decision = Decision.ACCEPT,
         hedge_after: float | None = None,
+        prerouter: PreRouter | None = None,
         high_water: int = 64,
     ) -> None:
         self.tiers = tuple(tiers)
         self._scorer = scorer
+        self._pacer = pacer
+        self.prerouter = prerouter
         self._high_water = high_water
         self._plan = Plan(
             tiers=tuple(tier.probes.schedule() if tier.probes else None for tier in self.tiers),
-            policy=policy or Threshold(),
+            policy=policy or (Threshold() if pacer is None else pacer.policy()),
             release=release,
             decision_deadline=decision_deadline,
             on_timeout=on_timeout,
@@ -136,7 +157,14 @@ class Router:
         """
         if not messages:
             raise BadRequestError("messages must not be empty", param="messages")
-        plan = self._plan_of(release, start_tier, judge)
+        prior = None
+        if self.prerouter is not None and judge and start_tier == 0 and len(self.tiers) > 1:
+            prior = self.prerouter.route(messages, params or {})
+            start_tier = int(prior.decision is Step.SKIP_CHEAP)
+            judge = prior.decision is not Step.SKIP_PROBES
+        plan = self._plan_of(release, start_tier, judge, messages, params)
+        if prior is not None and prior.decision is not Step.JUDGE:
+            plan = dataclasses.replace(plan, unjudged=f"prerouter: {prior.reason}")
         driver = Driver(
             self.tiers,
             plan,
@@ -146,6 +174,7 @@ class Router:
             observer=observer,
             high_water=self._high_water,
         )
+        driver.route.prior = prior
         raised: BaseException | None = None
         try:
             async with anyio.create_task_group() as group:
@@ -163,6 +192,8 @@ class Router:
             if raised is not None and errors.exceptions == (raised,):
                 raise raised from raised.__cause__
             raise
+        finally:
+            self._settle(driver.route, start_tier)
 
     async def complete(
         self,
@@ -187,9 +218,31 @@ class Router:
                 pass
         return Reply(events.route.answer, events.route)
 
-    def _plan_of(self, release: Release | None, start_tier: int, judge: bool) -> Plan:
+    def _plan_of(
+        self,
+        release: Release | None,
+        start_tier: int,
+        judge: bool,
+        messages: Sequence[Message],
+        params: Mapping[str, Any] | None,
+    ) -> Plan:
         if not 0 <= start_tier < len(self.tiers):
             raise BadRequestError(f"there is no tier {start_tier}", param="tier")
         return dataclasses.replace(
-            self._plan, release=release or self._plan.release, start_tier=start_tier, judge=judge
+            self._plan,
+            release=release or self._plan.release,
+            start_tier=start_tier,
+            judge=judge,
+            policy=self._plan.policy if self._pacer is None else self._pacer.policy(),
+            dice=_dice(messages, params) if judge else self._plan.dice,
         )
+
+    def _settle(self, route: Route, start_tier: int) -> None:
+        if self._pacer is not None and route.evidence is not None and route.verdict is not None:
+            escalated = route.verdict.decision is Decision.ESCALATE or (route.tier or 0) > start_tier
+            self._pacer.settle(route.evidence, escalated=escalated, cost=route.cost)
+
+
+def _dice(messages: Sequence[Message], params: Mapping[str, Any] | None) -> float:
+    """Of what is asked, so that the same request is decided the same way again."""
+    return dice_of(json.dumps([list(messages), dict(params or {})], sort_keys=True, default=repr).encode())

@@ -10,6 +10,7 @@ from typing import Any
 from streamroute.core.actions import Action
 from streamroute.core.events import Event
 from streamroute.core.types import Delta, Evidence, Leg, Verdict
+from streamroute.routing.prerouter import Prior
 
 Observer = Callable[[float, Event, tuple[Action, ...]], None]
 """Called synchronously for every event of the core with the seconds since the route started and what was decided."""
@@ -129,6 +130,7 @@ class Route:
 
     `answer` is the text that stands: what was retracted or superseded is not in it. `verdict` is the last one, which on
     escalation says why. `tier` is the tier that is being shown, or was committed to.
+    `prior` is what the pre-router said of the prompt, None where it was not asked.
     """
 
     answer: str = ""
@@ -140,6 +142,7 @@ class Route:
     legs: tuple[LegRecord, ...] = ()
     timings: Timings = field(default_factory=Timings)
     retracted: bool = False
+    prior: Prior | None = None
 
     def leg(self, leg: Leg) -> LegRecord | None:
         return next((record for record in self.legs if record.leg == leg), None)

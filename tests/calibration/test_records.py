@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from streamroute.calibration.records import Record, decode_record, labelled
+from streamroute.calibration.records import Record, decode_record, encode_record, labelled
 from streamroute.core.types import Features
+from tests.calibration.made import records
 
 FEATURES = {"disagreement": 0.5, "contradiction": 0.25, "entropy": 0.0, "snne": 1.0}
 
@@ -27,6 +28,7 @@ def test_a_whole_row_is_read_and_what_is_unknown_ignored() -> None:
         "cost": 0.5,
         "question": "Who?",
         "tier": "cheap",
+        "verdict": "escalate",
     }
     assert decoded(row) == Record(
         id="3",
@@ -35,6 +37,7 @@ def test_a_whole_row_is_read_and_what_is_unknown_ignored() -> None:
         wrong=True,
         large_wrong=False,
         cost=0.5,
+        escalated=True,
         group="Who?",
     )
 
@@ -46,10 +49,31 @@ def test_score_and_features_may_stand_under_evidence_as_a_gateway_replies() -> N
     assert found.features is not None
 
 
+def test_what_is_written_is_read_as_it_was() -> None:
+    for record in records(20, cost=0.1):
+        assert decode_record(encode_record(record), number=1) == record
+    bare = Record(id="a", score=0.5, group="a")
+    assert decode_record(encode_record(bare), number=1) == bare
+    assert b"wrong" not in encode_record(bare)
+
+
 def test_a_row_without_an_id_is_named_by_its_number_and_a_group_of_its_own() -> None:
     found = decoded({"score": 1, "wrong": False})
     assert found is not None
     assert (found.id, found.group, found.wrong) == ("7", "7", False)
+
+
+def test_the_score_of_an_early_verdict_is_not_final() -> None:
+    for row, final in (
+        ({"score": 0.5}, True),
+        ({"score": 0.5, "score_bounds": [0.5, 0.5]}, True),
+        ({"score": 0.5, "score_bounds": [0.4, 0.6]}, False),
+        ({"evidence": {"score": 0.5, "samples": 3, "expected": 5}}, False),
+        ({"evidence": {"score": 0.5, "samples": 5, "expected": 5}}, True),
+    ):
+        found = decoded(row)
+        assert found is not None
+        assert found.final is final
 
 
 def test_a_row_that_was_not_judged_is_no_record() -> None:

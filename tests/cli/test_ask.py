@@ -5,6 +5,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from streamroute.calibration.records import decode_record
 from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.trace import Trace, replay
 from streamroute.core.types import Release
@@ -64,3 +65,10 @@ def test_an_answer_of_one_word_that_fails_everywhere_leaves_no_model_running() -
     assert cheap.running == dear.running == 0
     assert cheap.closed
     assert dear.closed
+
+
+def test_what_ask_prints_is_a_record_to_calibrate_by() -> None:
+    document = asked(small()).to_dict() | {"wrong": True}
+    record = decode_record(json.dumps(document).encode(), number=1)
+    assert record is not None
+    assert (record.score, record.wrong, record.escalated, record.group) == (document["score"], True, True, QUESTION)

@@ -5,13 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from streamroute.config.check import Finding, Severity, check, outlook
-from streamroute.config.economics import break_even
+from streamroute.config.check import Finding, Severity, check
 from streamroute.config.load import loads
-from streamroute.config.settings import PriceSettings
 from tests.support.upstream_server import UpstreamServer
 
 TIERS = """
@@ -106,26 +102,6 @@ async def test_servers_are_asked_whether_they_are_there_only_when_told() -> None
 PRICED = "price = {{ completion = {} }}"
 
 
-@pytest.mark.parametrize(
-    ("cheap", "probe_tokens", "limit"),
-    [(1.0, 300, 0.70), (1.0, 90, 0.875), (2.0, 300, 0.40), (2.0, 90, 0.75), (4.0, 300, -0.2)],
-)
-def test_break_even_is_method_5_1(cheap: float, probe_tokens: int, limit: float) -> None:
-    """rho = .05, .1, .2 with k = 5 and phi = 1 or .3: .70, .875, .40, .75, never."""
-    prices = PriceSettings(completion=cheap), PriceSettings(completion=20.0)
-    assert break_even(*prices, probes=5, probe_tokens=probe_tokens, shared=True) == pytest.approx(limit)
-
-
-@given(st.integers(0, 20), st.integers(1, 500), st.floats(0, 10), st.floats(0.01, 10))
-def test_sharing_the_prompt_and_fewer_probes_never_make_routing_dearer(
-    probes: int, tokens: int, cheap: float, large: float
-) -> None:
-    prices = PriceSettings(prompt=cheap, completion=cheap), PriceSettings(prompt=large, completion=large)
-    shared = break_even(*prices, probes=probes, probe_tokens=tokens, shared=True)
-    assert shared >= break_even(*prices, probes=probes, probe_tokens=tokens, shared=False)
-    assert shared >= break_even(*prices, probes=probes + 1, probe_tokens=tokens, shared=True)
-
-
 async def test_prices_at_which_routing_cannot_pay_are_an_error() -> None:
     found = await findings(cheap=PRICED.format(4.0), large=PRICED.format(5.0))
     assert bad(found) == [(Severity.ERROR, "route auto")]
@@ -134,23 +110,33 @@ async def test_prices_at_which_routing_cannot_pay_are_an_error() -> None:
     assert any("while under 9" in finding.message for finding in found)
 
 
-async def test_more_escalations_than_the_prices_bear_are_a_warning() -> None:
-    found = await findings(cheap=PRICED.format(2.0), large=PRICED.format(20.0), route="expected = { escalated = 0.9 }")
-    assert bad(found) == [(Severity.WARNING, "route auto")]
-    assert "90%" in str(found)
+STATED = "timings = {{ escalated = {}, decision_mean = {} }}\nrelease = '{}'"
 
 
-def test_the_outlook_puts_every_way_to_answer_side_by_side() -> None:
-    prices = {"cheap": PRICED.format(1.0), "large": PRICED.format(20.0)}
-    settings = loads(TIERS.format(url="http://h/v1", route="hedge_after = 0.2", **prices))
-    found = outlook(settings, settings.routes[0])
-    assert found is not None
-    assert list(found) == ["always cheap", "always large", "sequential", "hold", "retract", "append"]
-    assert found["retract"].kept < found["hold"].kept < found["sequential"].kept
-    assert found["always cheap"].cost == pytest.approx(300e-6)
-    assert found["hold"].cost > found["always cheap"].cost
+@pytest.mark.parametrize(
+    ("escalated", "mean", "release", "warned"),
+    [
+        (0.25, 0.8, "hold", "first kept token"),
+        (0.25, 0.8, "retract", None),
+        (0.9, 0.8, "retract", "first kept token"),
+        (0.1, 3.0, "append", "decision_deadline"),
+    ],
+)
+async def test_stated_timings_at_which_a_mode_does_not_pay_are_a_warning(
+    escalated: float, mean: float, release: str, warned: str | None
+) -> None:
+    found = await findings(route=STATED.format(escalated, mean, release))
+    warnings = [finding.message for finding in found if finding.severity is Severity.WARNING]
+    assert [warned in message for message in warnings if warned] == ([True] if warned else [])
+    assert bool(warnings) == bool(warned)
 
 
-def test_what_is_not_judged_has_no_outlook() -> None:
-    settings = loads(TIERS.format(url="http://h/v1", cheap="", large="", route="probes = { count = 0 }"))
-    assert outlook(settings, settings.routes[0]) is None
+async def test_a_stated_share_of_escalations_beyond_the_break_even_is_a_warning() -> None:
+    route = STATED.format(0.8, 0.1, "append")
+    found = await findings(cheap=PRICED.format(5.0), large=PRICED.format(50.0), route=route)
+    assert any("only while under 74%" in f.message for f in found if f.severity is Severity.WARNING)
+
+
+async def test_timings_of_a_route_that_judges_nothing_are_not_weighed() -> None:
+    found = await findings(route=STATED.format(0.7, 0.1, "hold") + "\nprobes = { count = 0 }")
+    assert [f.message for f in found if f.severity is Severity.WARNING and "first kept" in f.message] == []

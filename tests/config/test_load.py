@@ -52,7 +52,7 @@ def test_every_commented_setting_of_the_example_is_a_real_one() -> None:
     lines = []
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
         bare = line.removeprefix("# ").removeprefix("# ")
-        lines.append(bare if line.startswith("# ") and (" = " in bare or bare.startswith("[[")) else line)
+        lines.append(bare if line.startswith("# ") and (" = " in bare or bare.startswith("[")) else line)
     text = "\n".join(lines).replace('model = "smollm2-135m-instruct"\n', "")
     settings = loads(text)
     assert isinstance(settings.upstream("tiny"), LocalSettings)
@@ -67,6 +67,16 @@ def test_without_a_configuration_two_local_tiers_are_served_as_streamroute() -> 
     assert all(
         isinstance(upstream, LocalSettings) and upstream.model in load_manifest() for upstream in settings.upstreams
     )
+
+
+def test_files_are_beside_the_configuration(tmp_path: Path) -> None:
+    server = '[server]\nrecords_file = "r.jsonl"\nfeedback_file = "/l.jsonl"\n'
+    path = tmp_path / "gateway.toml"
+    path.write_text(server + UPSTREAM + ROUTE + 'calibration = "a.toml"')
+    settings = load(path)
+    assert settings.server.records_file == str(tmp_path / "r.jsonl")
+    assert settings.server.feedback_file == "/l.jsonl"
+    assert settings.routes[0].calibration == str(tmp_path / "a.toml")
 
 
 def test_values_are_read() -> None:

@@ -15,6 +15,7 @@ from openai import AsyncOpenAI
 from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import RouteSettings, ServerSettings
 from streamroute.gateway.app import create_app
+from streamroute.gateway.journal import Journal
 from streamroute.gateway.server import listening
 from streamroute.routing.router import ProbePlan, Router, Tier
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
@@ -48,10 +49,10 @@ class Served:
     client: AsyncOpenAI
     http: aiohttp.ClientSession = field(repr=False)
 
-    async def post(self, body: Any, **headers: str) -> Reply:
+    async def post(self, body: Any, *, path: str = "/v1/chat/completions", **headers: str) -> Reply:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self.http.post(f"{self.url}/v1/chat/completions", data=data, headers=named) as response:
+        async with self.http.post(self.url + path, data=data, headers=named) as response:
             return Reply(response.status, response.headers, await response.read())
 
     async def get(self, path: str, **headers: str) -> Reply:
@@ -111,6 +112,7 @@ async def serving(
     api_key: str | None = None,
     max_body_bytes: int = 1 << 20,
     route: RouteSettings | None = None,
+    journal: Journal | None = None,
 ) -> AsyncGenerator[Served]:
     """The route `auto` over `cheap` and `large`, three probes, at a free port."""
     cheap, large = cheap or agreeing(), large or larger()
@@ -120,7 +122,7 @@ async def serving(
     async with AsyncExitStack() as stack:
         router = await stack.enter_async_context(Router(tiers, scorer=scorer or ScriptedScorer()))
         served = {settings.name: ServedRoute(settings, router)}
-        app = create_app(served, api_key=api_key, max_body_bytes=max_body_bytes, log=log)
+        app = create_app(served, api_key=api_key, max_body_bytes=max_body_bytes, log=log, journal=journal)
         url = await stack.enter_async_context(listening(app, server or ServerSettings(port=0, drain_seconds=0)))
         client = AsyncOpenAI(base_url=f"{url}/v1", api_key=api_key or "none", max_retries=0)
         stack.push_async_callback(client.close)

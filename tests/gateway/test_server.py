@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -29,12 +30,13 @@ ASK: dict[str, Any] = {"model": "cheap", "messages": QUESTION, "stream": True}
 
 @asynccontextmanager
 async def serving_model(
-    reply: Reply, **server: Any
+    reply: Reply, *, shadow: float = 0.0, **server: Any
 ) -> AsyncGenerator[tuple[str, ModelServer, asyncio.Task[None], RecordingLog]]:
     """`serve` over one model server, until a signal comes."""
     async with ModelServer(reply) as model:
         settings = loads(CONFIG.format(cheap=model.url, large=model.url))
-        settings = msgspec.structs.replace(settings, server=ServerSettings(port=0, **server))
+        routes = tuple(msgspec.structs.replace(route, shadow=shadow) for route in settings.routes)
+        settings = msgspec.structs.replace(settings, server=ServerSettings(port=0, **server), routes=routes)
         address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         log = RecordingLog()
         task = asyncio.create_task(serve(settings, ready=address.set_result, log=log, scorer=ScriptedScorer()))
@@ -139,3 +141,26 @@ def test_run_serves_on_a_loop_of_its_own_until_it_is_told_to_stop() -> None:
     one_tier = CONFIG.format(cheap="http://h/v1", large="http://h/v1").replace('["cheap", "large"]', '["cheap"]')
     run(loads("[server]\nport = 0\n" + one_tier), ready=ready)
     assert addresses[0].startswith("http://127.0.0.1:")
+
+
+def test_shadows_leave_records_and_one_that_still_runs_does_not_hold_the_server(tmp_path: Path) -> None:
+    records = tmp_path / "records.jsonl"
+
+    async def main() -> None:
+        async with (
+            serving_model(Reply([(0, "It is"), (5, " Canberra.")]), shadow=1.0, records_file=str(records)) as opened,
+            aiohttp.ClientSession() as http,
+        ):
+            url, _, server, _ = opened
+            for _ in range(2):
+                async with http.post(f"{url}/v1/chat/completions", json=ASK | {"model": "auto"}) as response:
+                    await response.read()
+                await asyncio.sleep(20)
+            async with http.post(f"{url}/v1/chat/completions", json=ASK | {"model": "auto"}) as response:
+                await response.read()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await server
+
+    virtually(main)
+    # The live routes leave none: their deadline passed before a probe had ended.
+    assert [b"-shadow" in line for line in records.read_bytes().splitlines()] == [True, True]

@@ -1,90 +1,94 @@
-"""Cascade routing over three tiers: keep, go on, skip, and get past a tier that fails."""
+"""Cascade routing over three tiers through the real router, in virtual time."""
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+from collections.abc import Sequence
 
-from streamroute.core.cascading import CascadeRouting, TierValue
+from streamroute.core.selection import Candidate, CascadeRouting, LinearLink
 from streamroute.core.types import Decision, Release
 from streamroute.routing.router import ProbePlan, Router, Tier
 from streamroute.routing.stream import Route
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
-from tests.routing.support import ASK
+from tests.routing.support import ASK, told
 
-SAME = ["Rome."] * 3
-ONE_DIFFERS = ["Rome.", "Rome.", "Oslo."]
-DIFFER = ["Oslo.", "Bern.", "Riga."]
-
-VALUES = (
-    TierValue(),
-    TierValue(keeps=0.9, mends=0.5, cost=1.0),
-    TierValue(keeps=0.98, mends=0.9, cost=3.0),
+AGREE = ["It is Rome."] * 3
+DIFFER = ["It is Oslo.", "It is Bern.", "It is Riga."]
+NEXT = CascadeRouting(
+    # From a wrong first tier: the middle one .6 for .1, the large one .84 for .6: worth it only from the middle.
+    tiers=(
+        Candidate(cost=0.0),
+        Candidate(cost=0.1, link=LinearLink(0.9, 0.6)),
+        Candidate(cost=0.6, link=LinearLink(0.9, 0.75)),
+    ),
+    trade=0.8,
+)
+SKIP = CascadeRouting(
+    tiers=(
+        Candidate(cost=0.0),
+        Candidate(cost=0.1, link=LinearLink(0.9, 0.05)),
+        Candidate(cost=0.6, link=LinearLink(0.95, 0.9)),
+    ),
+    trade=0.5,
 )
 
 
-def route(
-    small: list[str], middle: list[str], *, price: float, release: Release = Release.HOLD, broken: bool = False
-) -> tuple[Route, list[int]]:
-    """The route, and how many answers each tier was asked for."""
-    plan = ProbePlan(count=3)
-    failing = Script.failing(name="middle") if broken else Script.of("Canberra.")
+def play(
+    policy: CascadeRouting,
+    small: Sequence[str],
+    middle: Sequence[str] = (),
+    *,
+    answer: Script | str = "It is Rome.",
+) -> tuple[list[str], Route, list[int]]:
+    """What the reader was told, the route, and how many calls each tier had."""
     upstreams = [
-        ScriptedUpstream("Rome.", small, name="small"),
-        ScriptedUpstream(failing, middle, name="middle"),
-        ScriptedUpstream("Canberra!", name="large"),
+        ScriptedUpstream("It is Rome.", small, name="small"),
+        ScriptedUpstream(answer, middle, name="middle"),
+        ScriptedUpstream("It is Canberra.", name="large"),
     ]
+    tiers = [Tier(upstream=upstream, probes=ProbePlan(count=3)) for upstream in upstreams]
+    made = Router(tiers, scorer=ScriptedScorer(), policy=policy, release=Release.HOLD)
 
-    async def main() -> Route:
-        tiers = [Tier(upstream=upstream, probes=plan) for upstream in upstreams[:2]] + [Tier(upstream=upstreams[2])]
-        policy = CascadeRouting(tiers=VALUES, price=price)
-        async with (
-            Router(tiers, scorer=ScriptedScorer(), policy=policy, release=release) as router,
-            router.stream(ASK) as stream,
-        ):
-            async for _ in stream:
-                pass
-            return stream.route
+    async def main() -> tuple[list[str], Route, list[int]]:
+        async with made, made.stream(ASK) as stream:
+            words = told([event async for event in stream])
+            await asyncio.sleep(0)
+        return words, stream.route, [len(upstream.calls) for upstream in upstreams]
 
-    found = run_virtual(main)
-    assert all(upstream.running == 0 for upstream in upstreams)
-    return found, [sum(not call.request.probe for call in upstream.calls) for upstream in upstreams]
+    return run_virtual(main)
 
 
-def test_a_sure_small_answer_asks_nobody_else() -> None:
-    found, asked = route(SAME, SAME, price=0.1)
-    assert (found.answer, asked) == ("Rome.", [1, 0, 0])
+def test_an_agreed_answer_is_kept_at_the_first_tier() -> None:
+    words, route, calls = play(NEXT, AGREE)
+    assert words == ["[small]", "It", " is", " Rome."]
+    assert route.verdict is not None
+    assert (route.verdict.decision, calls) == (Decision.ACCEPT, [4, 0, 0])
 
 
-def test_a_doubtful_one_goes_to_the_middle_tier_whose_sure_answer_is_kept() -> None:
-    found, asked = route(DIFFER, ["Canberra."] * 3, price=0.25)
-    assert (found.answer, asked) == ("Canberra.", [1, 1, 0])
-    assert found.verdict is not None
-    assert found.verdict.decision is Decision.ACCEPT
+def test_a_doubtful_answer_moves_one_tier_up_and_is_judged_there() -> None:
+    words, route, calls = play(NEXT, DIFFER, AGREE)
+    assert words == ["[middle]", "It", " is", " Rome."]
+    assert route.verdict is not None
+    assert (route.verdict.decision, calls) == (Decision.ACCEPT, [4, 4, 0])
 
 
-def test_a_doubtful_middle_answer_is_judged_again_and_goes_on() -> None:
-    found, asked = route(DIFFER, DIFFER, price=0.25)
-    assert (found.answer, asked) == ("Canberra!", [1, 1, 1])
+def test_a_second_doubtful_answer_moves_on_to_the_last_tier() -> None:
+    words, route, calls = play(NEXT, DIFFER, DIFFER)
+    assert words == ["[large]", "It", " is", " Canberra."]
+    assert route.verdict is not None
+    assert (route.verdict.decision, route.verdict.to, calls) == (Decision.ESCALATE, 2, [4, 4, 1])
 
 
-def test_where_the_largest_is_worth_more_at_once_the_middle_tier_is_skipped() -> None:
-    found, asked = route(DIFFER, SAME, price=0.1)
-    assert (found.answer, asked) == ("Canberra!", [1, 0, 1])
-    assert found.verdict is not None
-    assert found.verdict.to == 2
+def test_a_tier_that_would_not_help_is_skipped() -> None:
+    words, route, calls = play(SKIP, DIFFER)
+    assert words[0] == "[large]"
+    assert route.verdict is not None
+    assert (route.verdict.to, calls) == (2, [4, 0, 1])
 
 
-@pytest.mark.parametrize("release", [Release.HOLD, Release.RETRACT])
-def test_a_failing_middle_tier_is_got_past(release: Release) -> None:
-    found, asked = route(DIFFER, SAME, price=0.25, release=release, broken=True)
-    assert (found.answer, asked) == ("Canberra!", [1, 1, 1])
-
-
-def test_a_price_beyond_all_worth_keeps_even_doubtful_answers() -> None:
-    found, asked = route(DIFFER, SAME, price=50.0)
-    assert (found.answer, asked) == ("Rome.", [1, 0, 0])
-
-
-def test_doubt_that_is_slight_is_not_worth_a_tier() -> None:
-    found, asked = route(ONE_DIFFERS, SAME, price=0.4)
-    assert (found.answer, asked) == ("Rome.", [1, 0, 0])
+def test_a_middle_tier_that_fails_is_passed_over() -> None:
+    words, route, calls = play(NEXT, DIFFER, DIFFER, answer=Script.failing(name="middle"))
+    assert words == ["[large]", "It", " is", " Canberra."]
+    assert calls[2] == 1
+    assert route.verdict is not None
+    assert route.verdict.reason == "answer_failed"

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Sequence
 
-__all__ = ("ALPHA_PRIOR", "normalised_posterior_entropy", "posterior_entropy")
+__all__ = ("ALPHA_PRIOR", "chance_of_new", "normalised_posterior_entropy", "posterior_entropy")
 
 ALPHA_PRIOR = ((0.1, 0.4), (0.5, 0.3), (2.0, 0.2), (8.0, 0.1))
 """(concentration, prior weight): a few meanings are likelier than many, until fitted on logs."""
@@ -31,15 +31,29 @@ def _entropy_given(counts: tuple[int, ...], alpha: float) -> float:
 
 @functools.lru_cache(maxsize=4096)
 def _mixed_entropy(counts: tuple[int, ...]) -> float:
-    total, kinds = sum(counts), len(counts)
+    entropies = [_entropy_given(counts, alpha) for alpha, _ in ALPHA_PRIOR]
+    return math.fsum(p * h for p, h in zip(_posterior(sum(counts), len(counts)), entropies, strict=True))
+
+
+def chance_of_new(texts: int, clusters: int) -> float:
+    """The probability that the next text opens a new cluster, after `texts` in `clusters`: that of alpha / (alpha + n),
+    mixed as above. It joins one of c texts with c / n of what is left over (Blackwell and MacQueen 1973)."""
+    shares = (alpha / (alpha + texts) for alpha, _ in ALPHA_PRIOR)
+    return math.fsum(p * share for p, share in zip(_posterior(texts, clusters), shares, strict=True))
+
+
+@functools.lru_cache(maxsize=4096)
+def _posterior(texts: int, clusters: int) -> tuple[float, ...]:
+    """The weight of each concentration of `ALPHA_PRIOR` given clustered texts. How they are spread does not matter: the
+    factor prod gamma(c_j) is the same for every concentration."""
     weights = [
-        math.log(prior) + kinds * math.log(alpha) + math.lgamma(alpha) - math.lgamma(alpha + total)
+        math.log(prior) + clusters * math.log(alpha) + math.lgamma(alpha) - math.lgamma(alpha + texts)
         for alpha, prior in ALPHA_PRIOR
-    ]  # the factor prod gamma(c_j) is the same for every alpha
+    ]
     top = max(weights)
     powers = [math.exp(weight - top) for weight in weights]
-    entropies = [_entropy_given(counts, alpha) for alpha, _ in ALPHA_PRIOR]
-    return math.fsum(p * h for p, h in zip(powers, entropies, strict=True)) / math.fsum(powers)
+    total = math.fsum(powers)
+    return tuple(power / total for power in powers)
 
 
 def normalised_posterior_entropy(counts: Sequence[int], *, most: int) -> float:
