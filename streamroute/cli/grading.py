@@ -38,15 +38,15 @@ _CHOICE = re.compile(r"(?<!\w)\(?([A-E])(?:\)|\.(?!\w)|:|$)|(?:answer|option|cho
 def is_right(answer: str, gold: Sequence[str], kind: Kind, *, question: str = "") -> bool:
     """True when `answer` states one of the aliases in `gold`.
 
-    `free`: an alias stands in the answer as whole words, ignoring case, accents and punctuation; the noun that the
-    question asks for may be left out ("what language": "English" for "English Language"), and an alias out of the
-    question must be said of something, not only repeated. `number`: the number that the answer ends on has the alias's
-    value. `yesno`: the first "yes" or "no". `choice`: the first option letter.
+    `free`: an alias stands in the answer as whole words, whatever the case, accents, punctuation and spelling of small
+    numbers; the noun that the question asks for may be left out ("what language": "English" for "English Language"),
+    and an alias out of the question must be said of something, not only repeated. `number`: the number that the answer
+    ends on has the alias's value. `yesno`: the first "yes" or "no". `choice`: the first option letter.
     """
     match kind:
         case "free":
-            text, asked = normalise(answer), normalise(question)
-            return any(_states(text, alias, asked) for name in gold for alias in _forms(normalise(name), asked))
+            text, asked = _comparable(answer), _comparable(question)
+            return any(_states(text, alias, asked) for name in gold for alias in _forms(_comparable(name), asked))
         case "number":
             value = last_number(answer, ignoring=question)
             return value is not None and any(value == last_number(alias) for alias in gold)
@@ -72,11 +72,20 @@ def _forms(alias: str, question: str) -> list[str]:
     """The alias, and the alias without the noun that the question asks for. All three are normalised."""
     words = alias.split()
     nouns = {noun.removesuffix("s") for noun in _ASKED_FOR.findall(question)}
-    if len(words) > 1 and words[-1].removesuffix("s") in nouns:
-        short = " ".join(words[:-1])
-        if short != "the":
-            return [alias, short]
+    short = " ".join(words[:-1])
+    if short not in ("", "the") and words[-1].removesuffix("s") in nouns:
+        return [alias, short]
     return [alias] if words else []
+
+
+def _comparable(text: str) -> str:
+    """Normalised, with numbers from 2 to 99 in digits. "One" stays: it is said of anything."""
+    return _WORD_NUMBER.sub(_in_digits, normalise(text))
+
+
+def _in_digits(match: re.Match[str]) -> str:
+    value = _spelled(match)
+    return str(value) if value > 1 else match.group()
 
 
 def _states(answer: str, alias: str, question: str) -> bool:

@@ -21,6 +21,12 @@ WORDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
         ("K", "K", True),
         ("Kalium", "K", False),
         ("H₂O", "H2O", True),
+        ("It has three lines of symmetry.", "3", True),
+        ("Seventy-six trombones", "76", True),
+        ("Sixty minutes", "60", True),
+        ("It has 12 of them", "twelve", True),
+        ("It has thirty-three", "3", False),
+        ("One of them has", "1", False),
         ("", "Paris", False),
     ],
 )
