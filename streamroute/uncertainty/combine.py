@@ -41,7 +41,7 @@ WEIGHTS = (0.15, 0.10, 0.10, 0.25, 0.40)
 """Of disagreement, contradiction, entropy, SNNE and the diversity of words: graded signals before noisy cut-offs."""
 LOGPROB_WEIGHT = 0.3
 IDENTICAL_SCORE = 0.05
-MINORITY_SCORE = 0.8
+MINORITY_SCORE = 0.7
 MINORITY_MARGIN = 2
 IGNORANCE_SCORE = 0.95
 REFUSAL_SCORE = 0.0
@@ -63,7 +63,7 @@ def is_minority(groups: Groups) -> bool:
 def no_label_score(x: Features) -> float:
     """U of METHOD 2.3 with the diversity of words beside it, in [0, 1]; monotone in every feature.
 
-    Texts all spelled alike score at most 0.05 (more with doubtful log-probabilities), a minority answer at least 0.8,
+    Texts all spelled alike score at most 0.05 (more with doubtful log-probabilities), a minority answer at least 0.7,
     an answer that says it does not know at least 0.95. `refusal`, `length` and `prior` are left to a fit.
     """
     values = (x.disagreement, x.contradiction, x.entropy, x.snne, x.lexical)

@@ -46,7 +46,7 @@ def test_hard_rules_bound_the_score(x: Features) -> None:
     if x.ignorant:
         assert score >= 0.95
     elif x.minority:
-        assert score >= 0.8
+        assert score >= 0.7
     elif x.identical:
         assert score <= 0.05 + 0.3 * (x.doubt or 0)
 
@@ -75,7 +75,7 @@ def test_unanimous_policy_refusals_are_kept_whatever_they_say() -> None:
 
 def test_a_refusal_beside_answers_is_a_disagreement() -> None:
     refusing, answers = Group(2, answer=True, stance=Stance.POLICY), Group(3)
-    assert final_score(observed(refusing, answers, texts=6)) >= 0.8
+    assert final_score(observed(refusing, answers, texts=6)) >= 0.7
 
 
 def test_ignorance_is_worth_escalating_even_when_unanimous() -> None:
@@ -100,7 +100,7 @@ def test_an_answer_alone_against_four_equal_probes_is_certain_to_disagree() -> N
     groups = (Group(4), Group(0, answer=True))
     seen = Observed(groups=groups, contradictions=(0.9,) * 4, similarity=np.eye(5), identical=False)
     low, _ = certified_interval(seen, 1)
-    assert low > 0.75
+    assert low > 0.65
 
 
 def test_the_interval_closes_with_the_last_probe() -> None:
