@@ -228,7 +228,7 @@ def _replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("--wave", type=_count, metavar="N", help="so many probes at once; all without it")
     parser.add_argument("--hedge-after", type=_seconds, metavar="S", help="start the large model beside the cheap one")
     parser.add_argument(
-        "--annoyance", type=_seconds, default=2.0, metavar="S", help="auto: a retraction, in seconds (2)"
+        "--annoyance", type=_seconds, default=8.0, metavar="S", help="auto: a retraction, in seconds (8)"
     )
     parser.add_argument(
         "--deadline", type=_seconds, default=2.5, metavar="S", help="keep if undecided then; inf: never"
