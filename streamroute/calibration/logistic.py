@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def fit_logistic(
-    features: Sequence[Features], wrong: Sequence[bool], *, l2: float = 10.0, names: Sequence[str] = FEATURES
+    features: Sequence[Features], wrong: Sequence[bool], *, l2: float = 30.0, names: Sequence[str] = FEATURES
 ) -> Logistic:
     """The score that makes `wrong` likeliest, with `l2` / 2 times the squared weights of the standardised features off.
 

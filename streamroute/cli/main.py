@@ -80,6 +80,8 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--threshold", type=_probability, metavar="X", help="escalate above this uncertainty (0 to 1)")
     demo.add_argument("--no-color", action="store_true")
 
+    _record(commands)
+
     evaluation = commands.add_parser("eval", help="measure the judge on labelled data of yours")
     suites = evaluation.add_subparsers(dest="suite", required=True, metavar="SUITE")
     for suite, words, row in (
@@ -120,6 +122,23 @@ def build_parser() -> argparse.ArgumentParser:
     _calibrate(commands)
     _replay(commands)
     return parser
+
+
+def _record(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    record = commands.add_parser(
+        "record",
+        help="write down what a route's models say to your questions, for eval, calibrate and replay",
+        description='Questions: {"id", "question", "gold": [...], "kind": "free", "number", "yesno" or "choice"}; '
+        "without gold answers rows have no label. An interrupted recording goes on where it ended.",
+    )
+    record.add_argument("questions", metavar="QUESTIONS.jsonl")
+    record.add_argument("-o", "--output", required=True, metavar="FILE", help="JSON lines that rows are appended to")
+    record.add_argument("--samples", type=_count, default=10, metavar="K", help="of the cheap model, for each question")
+    record.add_argument("--limit", type=_count, metavar="N", help="only the first N questions")
+    record.add_argument("--kinds", type=_kinds, metavar="KIND,..", help="only questions of these kinds")
+    record.add_argument("--max-tokens", type=_count, metavar="N", help="of an answer; the tiers' own limits without it")
+    record.add_argument("--no-logprobs", dest="logprobs", action="store_false", help="for servers that refuse them")
+    _tier_options(record)
 
 
 def _calibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -175,6 +194,10 @@ def _route_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--probes", type=_count, metavar="N", help="samples that the small model is judged by")
     parser.add_argument("--threshold", type=_probability, metavar="X", help="escalate above this uncertainty (0 to 1)")
+    _tier_options(parser)
+
+
+def _tier_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", metavar="FILE", help="a gateway configuration; without it the embedded local models"
     )
@@ -216,7 +239,7 @@ def _replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument("--hedge-after", type=_seconds, metavar="S", help="start the large model beside the cheap one")
     parser.add_argument(
-        "--annoyance", type=_seconds, default=2.0, metavar="S", help="auto: a retraction, in seconds (2)"
+        "--annoyance", type=_seconds, default=8.0, metavar="S", help="auto: a retraction, in seconds (8)"
     )
     parser.add_argument(
         "--deadline", type=_seconds, default=2.5, metavar="S", help="keep if undecided then; inf: never"
@@ -254,6 +277,15 @@ def _count(text: str) -> int:
 
 def _count_or_none(text: str) -> int:
     return 0 if text == "0" else _count(text)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    known = ("free", "number", "yesno", "choice")  # `grading.Kind`, whose module this does not load
+    kinds = tuple(text.split(","))
+    for kind in kinds:
+        if kind not in known:
+            raise argparse.ArgumentTypeError(f"no kind of question is called {kind!r}; there is {', '.join(known)}")
+    return kinds
 
 
 def _folds(text: str) -> int:

@@ -56,7 +56,7 @@ class PairRow(msgspec.Struct, frozen=True):
     source: str | None = None
 
 
-class Timing(msgspec.Struct, frozen=True):
+class Timing(msgspec.Struct, frozen=True, omit_defaults=True):
     """When a leg wrote, in seconds since it was started: its first content token, its end, and `steps`, each a time and
     the characters written by then (ends of sentences at least). `tokens`: of the whole text. Raises ValueError, naming
     the field, on times that are negative or run backwards."""
@@ -78,7 +78,7 @@ class Timing(msgspec.Struct, frozen=True):
             before = step
 
 
-class CheapLeg(msgspec.Struct, frozen=True):
+class CheapLeg(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the cheap model said to one question: the `answer` that it shows and further `samples`.
 
     `correct`: whether the answer is right; None is without a label. `logprobs`: the natural log-probability of each
@@ -104,7 +104,7 @@ class CheapLeg(msgspec.Struct, frozen=True):
         check_logprobs("sample_logprobs", self.sample_logprobs or ())
 
 
-class LargeLeg(msgspec.Struct, frozen=True):
+class LargeLeg(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the large model said to the same question."""
 
     answer: str
@@ -114,7 +114,7 @@ class LargeLeg(msgspec.Struct, frozen=True):
     prompt_tokens: int | None = None
 
 
-class RoutingRow(msgspec.Struct, frozen=True):
+class RoutingRow(msgspec.Struct, frozen=True, omit_defaults=True):
     """One question, what the cheap model said to it and, where it was asked, what the large one did. `gold`: right
     answers; `kind`: the kind of question, where several are mixed."""
 

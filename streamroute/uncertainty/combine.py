@@ -37,13 +37,11 @@ __all__ = (
 ScoreOf = Callable[[Features], float]
 """A score in [0, 1] that no feature lowers when it rises."""
 
-MEANING_WEIGHTS = (0.40, 0.25, 0.20, 0.15)
-"""Of disagreement, contradiction, entropy, SNNE: what is said."""
-LEXICAL_WEIGHT = 0.5
-"""Of the diversity of words beside that."""
+WEIGHTS = (0.15, 0.10, 0.10, 0.25, 0.40)
+"""Of disagreement, contradiction, entropy, SNNE and the diversity of words: graded signals before noisy cut-offs."""
 LOGPROB_WEIGHT = 0.3
 IDENTICAL_SCORE = 0.05
-MINORITY_SCORE = 0.8
+MINORITY_SCORE = 0.7
 MINORITY_MARGIN = 2
 IGNORANCE_SCORE = 0.95
 REFUSAL_SCORE = 0.0
@@ -65,12 +63,11 @@ def is_minority(groups: Groups) -> bool:
 def no_label_score(x: Features) -> float:
     """U of METHOD 2.3 with the diversity of words beside it, in [0, 1]; monotone in every feature.
 
-    Texts all spelled alike score at most 0.05 (more with doubtful log-probabilities), a minority answer at least 0.8,
+    Texts all spelled alike score at most 0.05 (more with doubtful log-probabilities), a minority answer at least 0.7,
     an answer that says it does not know at least 0.95. `refusal`, `length` and `prior` are left to a fit.
     """
-    values = (x.disagreement, x.contradiction, x.entropy, x.snne)
-    meaning = sum(weight * value for weight, value in zip(MEANING_WEIGHTS, values, strict=True))
-    score = (1 - LEXICAL_WEIGHT) * meaning + LEXICAL_WEIGHT * x.lexical
+    values = (x.disagreement, x.contradiction, x.entropy, x.snne, x.lexical)
+    score = sum(weight * value for weight, value in zip(WEIGHTS, values, strict=True))
     ceiling = IDENTICAL_SCORE
     if x.doubt is not None:
         score = (1 - LOGPROB_WEIGHT) * score + LOGPROB_WEIGHT * x.doubt

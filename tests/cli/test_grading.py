@@ -21,6 +21,12 @@ WORDS = st.text(alphabet="abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=8)
         ("K", "K", True),
         ("Kalium", "K", False),
         ("H₂O", "H2O", True),
+        ("It has three lines of symmetry.", "3", True),
+        ("Seventy-six trombones", "76", True),
+        ("Sixty minutes", "60", True),
+        ("It has 12 of them", "twelve", True),
+        ("It has thirty-three", "3", False),
+        ("One of them has", "1", False),
         ("", "Paris", False),
     ],
 )
@@ -86,6 +92,63 @@ def test_numbers_of_the_question_count_only_when_there_are_no_others() -> None:
     assert is_right("14 is the square root of 196.", ["14"], "number", question=question)
     assert is_right("196.", ["196"], "number", question=question)
     assert not is_right("The square root of 196 is 196.", ["14"], "number", question=question)
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "value"),
+    [
+        ("So, 6 - 1 = 5 more kids", "5 kids on Tuesday, 6 on Monday. How many more on Monday?", 5),
+        ("6 pages - 1 page = 5", "5 and 6 pages?", 5),
+        ("They used 37 * 7", "37 were sold, 7 are on each shelf. How many shelves?", None),
+        ("There are 7 on each shelf, so 37 * 7", "37 were sold, 7 are on each shelf. How many shelves?", None),
+        ("14, since 14 × 14 = 196", "What is the square root of 196?", 14),
+        ("4 = 2 + 2", "What is 2 + 2?", 4),
+        ("6 - 8 = 2 emails", "6 emails and 8 emails?", 2),
+        ("5 + 2 = 7, less 2. The answer is: 5. Of 7.", "5 pages and 2 pages?", 7),
+        ("5 + 2 = 7\n#### 5", "5 pages and 2 pages?", 5),
+        ("5 + 2 = 7. The answer is: 10 - 8 = 2", "5 pages and 2 pages?", 2),
+        ("#### 5\nThe answer is: five, and the answer is", "", 5),
+        ("The answer is 9. No: the answer is 5.", "5 pages and 2 pages?", 5),
+        ("-5", "", -5),
+        ("2 well-known ones of 3", "", 3),
+    ],
+)
+def test_a_number_is_what_a_text_comes_to_not_what_it_works_with(answer: str, question: str, value: int | None) -> None:
+    assert last_number(answer, ignoring=question) == value
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "gold", "right"),
+    [
+        ("The language spoken in Ghana is English.", "what language do they speak in ghana?", "English Language", True),
+        ("She had cervical problems", "what type of cancer did she have?", "Cervical cancer", True),
+        ("Sark, of course", "Which island's parliament is it?", "Sark Island", True),
+        ("The Ashanti", "Who lives in Ghana?", "Ashanti Language", False),
+        ("The gulf war was in the Persian desert", "where was the first gulf war?", "Persian Gulf", False),
+        ("All the tongues", "Which language is spoken?", "The Language", False),
+        ("French people speak Esperanto", "What language do French people speak?", "French Language", False),
+    ],
+)
+def test_the_noun_that_a_question_asks_for_may_be_left_out(answer: str, question: str, gold: str, right: bool) -> None:
+    assert is_right(answer, [gold], "free", question=question) is right
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "gold", "right"),
+    [
+        ("The first album by Van Halen came out in 1990.", "what was van halen's first album?", "Van Halen", False),
+        ("Their first album was Van Halen.", "what was van halen's first album?", "Van Halen", True),
+        ("Van Halen", "what was van halen's first album?", "Van Halen", True),
+        ("It was written by Anne Frank", "Who wrote the diary of Anne Frank?", "Anne Frank", True),
+        ('The longest on a typewriter is "AZB".', "The longest word on a typewriter?", "Typewriter", False),
+        ('The longest on a typewriter is "typewriter".', "The longest word on a typewriter?", "Typewriter", True),
+        ("London has more people than Paris.", "Which is larger, Paris or London?", "London", True),
+    ],
+)
+def test_an_alias_out_of_the_question_counts_where_it_is_given_as_the_answer(
+    answer: str, question: str, gold: str, right: bool
+) -> None:
+    assert is_right(answer, [gold], "free", question=question) is right
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from openai import AsyncOpenAI
 
 from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import RouteSettings, ServerSettings
+from streamroute.core.plan import AutoRelease
 from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.server import listening
@@ -102,6 +103,10 @@ def larger(answer: Script | str = RIGHT, **fields: Any) -> ScriptedUpstream:
     return ScriptedUpstream(answer, name="large", model="large-1", **fields)
 
 
+SHOWS = AutoRelease(annoyance=2.0)
+"""An `auto` release that shows what nothing is known of."""
+
+
 @asynccontextmanager
 async def serving(
     cheap: ScriptedUpstream | None = None,
@@ -120,7 +125,7 @@ async def serving(
     tiers = [Tier(upstream=cheap, probes=ProbePlan(count=3)), Tier(upstream=large, prefill=True)]
     log = RecordingLog()
     async with AsyncExitStack() as stack:
-        router = await stack.enter_async_context(Router(tiers, scorer=scorer or ScriptedScorer()))
+        router = await stack.enter_async_context(Router(tiers, scorer=scorer or ScriptedScorer(), auto=SHOWS))
         served = {settings.name: ServedRoute(settings, router)}
         app = create_app(served, api_key=api_key, max_body_bytes=max_body_bytes, log=log, journal=journal)
         url = await stack.enter_async_context(listening(app, server or ServerSettings(port=0, drain_seconds=0)))

@@ -23,8 +23,7 @@ FEATURES = st.builds(
 
 def test_the_weights_are_the_documented_ones() -> None:
     x = Features(disagreement=0.5, contradiction=0.2, entropy=0.6, snne=0.4, lexical=0.3)
-    meaning = 0.40 * 0.5 + 0.25 * 0.2 + 0.20 * 0.6 + 0.15 * 0.4
-    assert no_label_score(x) == pytest.approx(0.5 * meaning + 0.5 * 0.3)
+    assert no_label_score(x) == pytest.approx(0.15 * 0.5 + 0.10 * 0.2 + 0.10 * 0.6 + 0.25 * 0.4 + 0.40 * 0.3)
 
 
 def test_log_probabilities_take_three_tenths() -> None:
@@ -47,7 +46,7 @@ def test_hard_rules_bound_the_score(x: Features) -> None:
     if x.ignorant:
         assert score >= 0.95
     elif x.minority:
-        assert score >= 0.8
+        assert score >= 0.7
     elif x.identical:
         assert score <= 0.05 + 0.3 * (x.doubt or 0)
 
@@ -76,7 +75,7 @@ def test_unanimous_policy_refusals_are_kept_whatever_they_say() -> None:
 
 def test_a_refusal_beside_answers_is_a_disagreement() -> None:
     refusing, answers = Group(2, answer=True, stance=Stance.POLICY), Group(3)
-    assert final_score(observed(refusing, answers, texts=6)) >= 0.8
+    assert final_score(observed(refusing, answers, texts=6)) >= 0.7
 
 
 def test_ignorance_is_worth_escalating_even_when_unanimous() -> None:
@@ -101,7 +100,7 @@ def test_an_answer_alone_against_four_equal_probes_is_certain_to_disagree() -> N
     groups = (Group(4), Group(0, answer=True))
     seen = Observed(groups=groups, contradictions=(0.9,) * 4, similarity=np.eye(5), identical=False)
     low, _ = certified_interval(seen, 1)
-    assert low > 0.75
+    assert low > 0.65
 
 
 def test_the_interval_closes_with_the_last_probe() -> None:

@@ -58,7 +58,7 @@ async def test_identical_answers_need_no_model_and_score_least() -> None:
 async def test_a_lonely_answer_scores_high_even_where_entropy_is_low() -> None:
     found = await judged("blue hen", "red fox", "red ox", "red hen", "red cat", "red dog")
     assert found.entropy == 0
-    assert found.score >= 0.8
+    assert found.score >= 0.7
 
 
 async def test_the_entropy_counts_the_answer_only_when_it_was_sampled() -> None:
@@ -101,14 +101,14 @@ async def test_unanimous_ignorance_is_escalated() -> None:
 
 async def test_a_refusal_that_half_of_the_probes_do_not_share_is_a_disagreement() -> None:
     found = await judged(REFUSES, "red fox", "red hen", REFUSES, REFUSES)
-    assert found.score >= 0.8
+    assert found.score >= 0.7
     assert found.note == ""
 
 
 async def test_an_empty_finished_answer_agrees_with_nothing() -> None:
     found = await judged("", "red fox", "red hen", "red ox")
     assert found.agreement == 0.0
-    assert found.score >= 0.8
+    assert found.score >= 0.7
 
 
 async def test_the_unfinished_end_of_a_truncated_sample_is_dropped() -> None:

@@ -155,4 +155,4 @@ def test_auto_holds_what_is_doubtful_and_shows_the_rest() -> None:
 
 
 def restated(*, prior: float) -> Settings:
-    return replace(SETTINGS, auto=AutoRelease(prior=prior, decision_gap=0.4))
+    return replace(SETTINGS, auto=AutoRelease(prior=prior, decision_gap=0.4, annoyance=2.0))
