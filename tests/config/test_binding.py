@@ -84,7 +84,7 @@ def test_drift_falls_back_to_the_conservative_threshold_unless_told_not_to(tmp_p
 
 
 def test_a_policy_that_weighs_is_told_what_the_calibration_knows(tmp_path: Path) -> None:
-    known = {"score": ScoreFit.of(Platt(2.0, 0.5)), "gain_q0": 0.7, "gain_q1": 0.9}
+    known: dict[str, Any] = {"score": ScoreFit.of(Platt(2.0, 0.5)), "gain_q0": 0.7, "gain_q1": 0.9}
     settings = written(tmp_path, 'policy = "gain"\ncalibration = "mine.toml"', **known)
     first, drifted = policies(settings, 100)
     assert first == Recalibrated(Gain(keeps=0.9, rescues=0.7), Platt(2.0, 0.5))
