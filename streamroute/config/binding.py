@@ -35,6 +35,8 @@ def binding_of(settings: Settings, route: RouteSettings) -> Binding:
     models, default = read_manifest(bundled_manifest())
     params, system = asked_with(cheap)
     asked = {"params": dict(params), "system": system, "probe_params": dict(route.probes.params)}
+    if route.probes.suffix:
+        asked["probe_suffix"] = route.probes.suffix
     return Binding(
         cheap=_model(cheap),
         large=" > ".join(map(_model, larger)),

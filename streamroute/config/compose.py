@@ -196,6 +196,7 @@ def _tier(settings: UpstreamSettings, upstream: Upstream, route: RouteSettings, 
             max_tokens=route.probes.max_tokens,
             temperature=route.probes.temperature,
             params=route.probes.params,
+            suffix=route.probes.suffix,
         )
     price = Price(prompt=settings.price.prompt, completion=settings.price.completion)
     return Tier(

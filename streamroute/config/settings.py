@@ -120,6 +120,7 @@ class ProbeSettings(_Table, frozen=True, kw_only=True):
     max_tokens: Count = 96
     temperature: Annotated[float, Meta(ge=0, le=2)] = 1.0
     params: dict[str, Any] = {}
+    suffix: str = ""
 
 
 class StoppingSettings(_Table, frozen=True, kw_only=True):

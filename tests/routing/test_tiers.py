@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from streamroute.routing.tiers import Price, question_of, text_of
+from streamroute.routing.tiers import Price, ProbePlan, Tier, question_of, text_of
+from streamroute.testing import ScriptedUpstream
 
 
 def chat(*turns: str) -> list[dict[str, str]]:
@@ -51,3 +54,29 @@ def test_text_parts_are_joined_and_pictures_left_out() -> None:
 
 def test_prices_are_for_a_million_tokens() -> None:
     assert Price(prompt=2.0, completion=6.0).of(500_000, 1_000_000) == pytest.approx(7.0)
+
+
+def probed(messages: list[dict[str, Any]], suffix: str) -> list[dict[str, Any]]:
+    tier = Tier(upstream=ScriptedUpstream(), probes=ProbePlan(suffix=suffix), system="Be brief.")
+    answer, probe = tier.answer_request(messages, {}), tier.probe_request(messages, {}, [0])
+    assert [*answer.messages] == [{"role": "system", "content": "Be brief."}, *messages]
+    return [dict(message) for message in probe.messages[1:]]
+
+
+def test_a_probe_may_ask_for_less_than_the_answer_does() -> None:
+    first, last = chat("What is the capital of Australia?", "Canberra.", "And of Brazil?")[:2], "And of Brazil?"
+    asked = probed([*first, {"role": "user", "content": last}], "Answer only.")
+    assert asked == [*first, {"role": "user", "content": "And of Brazil?\n\nAnswer only."}]
+
+
+def test_a_question_in_parts_gets_one_more() -> None:
+    part = {"type": "text", "text": "What is this?"}
+    assert probed([{"role": "user", "content": [part]}], "Answer only.") == [
+        {"role": "user", "content": [part, {"type": "text", "text": "Answer only."}]}
+    ]
+
+
+def test_without_a_user_or_a_suffix_nothing_is_added() -> None:
+    alone = [{"role": "assistant", "content": "Hello."}]
+    assert probed(alone, "Answer only.") == alone
+    assert probed(chat("Hello?"), "") == chat("Hello?")
