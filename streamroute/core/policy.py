@@ -6,9 +6,10 @@ import abc
 from dataclasses import dataclass
 
 from streamroute.core.types import UNDECIDED, Confidence, Decision, Evidence, Verdict
+from streamroute.core.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Snapshot:
     """All that a policy may know. `elapsed` is in seconds since the judged tier was started.
 
