@@ -163,7 +163,7 @@ class Verdict:
 
     @property
     def decided(self) -> bool:
-        return self.decision is not Decision.UNDECIDED
+        return self is not UNDECIDED and self.decision is not Decision.UNDECIDED
 
 
 UNDECIDED = Verdict(Decision.UNDECIDED)
