@@ -230,13 +230,8 @@ class Cascade:
 
     def _judge(self, schedule: ProbeSchedule, now: float, out: list[Action]) -> None:
         deadline = self.plan.decision_deadline
-        judgement = self._judgement = Judgement(
-            tier=self.tier,
-            since=now,
-            decide_by=None if deadline is None else now + deadline,
-            schedule=schedule,
-            expected=schedule.count,
-        )
+        decide_by = None if deadline is None else now + deadline
+        judgement = self._judgement = Judgement(self.tier, now, decide_by, schedule, schedule.count)
         if self._auto:
             self._choose_release(judgement, self._answers[self.tier], now)
         self._flush(now, out)
@@ -280,19 +275,19 @@ class Cascade:
         plan = self.plan
         finished = answer.status is FINISHED
         shown_at, hedged_at = answer.shown_at, self._hedged_at
-        return Snapshot(
-            tier=self.tier,
-            last_tier=len(plan.tiers) - 1,
-            evidence=judgement.evidence,
-            pending=0 if last else judgement.pending,
-            settled=last or (finished and judgement.quiet),
-            elapsed=now - judgement.since,
-            answer_finished=finished,
-            confidence=answer.confidence,
-            shown=None if shown_at is None else now - shown_at,
-            shown_characters=answer.shown_characters,
-            hedged=None if hedged_at is None or self.phase is not Phase.HEDGED else now - hedged_at,
-            dice=plan.dice,
+        return Snapshot(  # by position: one is made at every turn, and by name it takes three times as long
+            self.tier,
+            len(plan.tiers) - 1,  # last_tier
+            judgement.evidence,
+            0 if last else judgement.pending,
+            last or (finished and judgement.quiet),  # settled
+            now - judgement.since,  # elapsed
+            finished,
+            answer.confidence,
+            None if shown_at is None else now - shown_at,
+            answer.shown_characters,
+            None if hedged_at is None or self.phase is not Phase.HEDGED else now - hedged_at,
+            plan.dice,
         )
 
     def _launch(self, judgement: Judgement, answer: Answer, now: float, out: list[Action]) -> None:

@@ -9,7 +9,7 @@ from streamroute.core.types import UNDECIDED, Confidence, Decision, Evidence, Ve
 from streamroute.core.values import value
 
 
-@value(kw_only=True)
+@value
 class Snapshot:
     """All that a policy may know. `elapsed` is in seconds since the judged tier was started.
 
