@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from typing import assert_never
 
-from streamroute.core.actions import Action, CancelLeg, Commit, Fail, Finish, Score, StartAnswer, StartProbes
+from streamroute.core.actions import Action, CancelLeg, Commit, Emit, Fail, Finish, Score, StartAnswer, StartProbes
 from streamroute.core.answer import Answer, Status
 from streamroute.core.events import (
     AnswerFinished,
@@ -459,13 +459,15 @@ class Cascade:
         if not committed and not self._showing:
             return
         tier, screen = self.tier, self._screen
-        if not self._answers[tier].has_content:
+        answer = self._answers[tier]
+        if not answer.has_content:
             return
         if screen.visible != tier:
             screen.turn_to(tier, out)
         if committed and not self._announced:
             self._commit(out)
-        screen.show(tier, now, out)
+        for delta in answer.show(now):
+            out.append(Emit(tier, delta))  # noqa: PERF401  (mostly one)
 
     def _commit(self, out: list[Action]) -> None:
         assert self.verdict is not None
