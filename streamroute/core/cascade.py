@@ -110,8 +110,8 @@ class Cascade:
                     self._consider(judgement, now, out)
             case RouteStarted():
                 self._begin(now, out)
-            case AnswerFinished(leg, finish_reason):
-                self._on_answer_finished(leg, finish_reason, now, out)
+            case AnswerFinished():
+                self._on_answer_finished(event.leg, event.finish_reason, now, out)
             case LegFailed(leg, error):
                 self._on_failure(leg, error, now, out)
             case ScorerFailed(tier, _):
@@ -262,8 +262,8 @@ class Cascade:
             judgement.stale = False
             judgement.scoring = True
             samples = tuple(judgement.samples)
-            finished = snapshot.answer_finished
-            out.append(Score(self.tier, answer.text, finished, samples, judgement.expected, answer.confidence))
+            finished, confidence = snapshot.answer_finished, snapshot.confidence
+            out.append(Score(self.tier, answer.text, finished, samples, judgement.expected, confidence))
         elif judgement.waiting and not judgement.running:
             self._launch(judgement, answer, now, out)
         elif judgement.quiet and (judgement.evidence is None or snapshot.answer_finished):

@@ -57,10 +57,11 @@ class _Running:
     """A leg that is under way, or that was. `alive` is False once it is cancelled or has ended; `heard` is how many of
     its events are over, the one on the heap not counted."""
 
-    __slots__ = ("alive", "cancelled", "heard", "record", "started")
+    __slots__ = ("alive", "cancelled", "events", "heard", "record", "started")
 
     def __init__(self, record: RecordedLeg, started: float) -> None:
         self.record = record
+        self.events = record.events
         self.started = started
         self.heard = 0
         self.alive = True
@@ -123,7 +124,11 @@ class _Simulation:
             if heap and (due is None or heap[0][0] < due):
                 now, _, event, running = heappop(heap)
                 if running is not None:
-                    self._go_on(running)
+                    running.heard += 1
+                    if running.heard < len(running.events):
+                        self._put(running)
+                    else:
+                        running.alive = False
                 if type(event) is ProbeFinished:
                     self._heard.append(event.leg.probe)
             elif due is not None:
@@ -135,7 +140,7 @@ class _Simulation:
         """When a committed answer of which something is shown will be whole. The core promises that nothing but its own
         end can happen to it, so that need not be played. None where the record is of an end in failure."""
         running = self._started[self._cascade.tier, None]
-        at, last = running.record.events[-1]
+        at, last = running.events[-1]
         return running.started + at if running.alive and type(last) is AnswerFinished else None
 
     def _act(self, action: Action, now: float) -> None:
@@ -182,17 +187,9 @@ class _Simulation:
 
     def _put(self, running: _Running) -> None:
         """Its next event on the heap."""
-        seconds, event = running.record.events[running.heard]
+        seconds, event = running.events[running.heard]
         self._order += 1
         heappush(self._heap, (running.started + seconds, self._order, event, running))
-
-    def _go_on(self, running: _Running) -> None:
-        """What was on the heap of it is heard now."""
-        running.heard += 1
-        if running.heard < len(running.record.events):
-            self._put(running)
-        else:
-            running.alive = False
 
     def _ask(self, action: Score, now: float) -> None:
         """The evidence comes after the time that the judge takes for the pairs that are new to it."""
