@@ -17,6 +17,7 @@ Promises, for every sequence of events:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import assert_never
 
 from streamroute.core.actions import Action, CancelLeg, Commit, Emit, Fail, Finish, Score, StartAnswer, StartProbes
@@ -38,7 +39,7 @@ from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.policy import Snapshot
 from streamroute.core.screen import Screen
 from streamroute.core.states import OVER, TABLE, Cause, Phase
-from streamroute.core.types import Decision, Delta, Leg, Release, Sample, Verdict
+from streamroute.core.types import Decision, Delta, Leg, Release, Verdict
 from streamroute.errors import LocalProtocolError
 
 SENTENCE_ENDS = frozenset(".!?\n")
@@ -82,9 +83,9 @@ class Cascade:
         if self._judgement is None:
             return None
         decide_by, hedge_at = self._judgement.decide_by, self._hedge_at
-        if decide_by is None or hedge_at is None:
-            return hedge_at if decide_by is None else decide_by
-        return min(decide_by, hedge_at)
+        if hedge_at is None:
+            return decide_by
+        return hedge_at if decide_by is None else min(decide_by, hedge_at)
 
     def receive(self, event: Event, *, now: float) -> tuple[Action, ...]:
         """Take one event at time `now` (seconds, any origin, never decreasing) and return what to do, in order.
@@ -92,16 +93,21 @@ class Cascade:
         Events of legs that are no longer running are ignored: they were under way when the leg was cancelled. Raises
         `LocalProtocolError` for an event before `RouteStarted` or for a second one.
         """
-        if isinstance(event, RouteStarted) is not (self.phase is IDLE) and not isinstance(event, ReaderLeft):
+        if self.phase is IDLE and not isinstance(event, RouteStarted | ReaderLeft):
             raise LocalProtocolError(f"{type(event).__name__} in phase {self.phase}")
-        if self.over:
+        if self.over and not isinstance(event, RouteStarted):
             return ()
         out: list[Action] = []
         match event:  # the frequent ones first
             case DeltaReceived():
                 self._on_delta(event.leg, event.delta, now, out)
             case ProbeFinished():
-                self._on_probe_finished(event.leg, event.sample, now, out)
+                leg, judgement = event.leg, self._judgement
+                if judgement is not None and leg.probe in judgement.running and leg.tier == judgement.tier:
+                    judgement.running.discard(leg.probe)
+                    judgement.samples.append(event.sample)
+                    judgement.stale = True
+                    self._consider(judgement, now, out)
             case EvidenceReceived():
                 judgement = self._judgement
                 if judgement is not None and judgement.scoring and event.tier == judgement.tier:
@@ -109,6 +115,8 @@ class Cascade:
                     judgement.evidence = event.evidence
                     self._consider(judgement, now, out)
             case RouteStarted():
+                if self.phase is not IDLE:
+                    raise LocalProtocolError(f"{type(event).__name__} in phase {self.phase}")
                 self._begin(now, out)
             case AnswerFinished():
                 self._on_answer_finished(event.leg, event.finish_reason, now, out)
@@ -182,14 +190,6 @@ class Cascade:
             self._judgement.stale = True
             self._consider(self._judgement, now, out)
 
-    def _on_probe_finished(self, leg: Leg, sample: Sample, now: float, out: list[Action]) -> None:
-        judgement = self._judgement
-        if judgement is not None and leg.probe in judgement.running and leg.tier == judgement.tier:
-            judgement.running.discard(leg.probe)
-            judgement.samples.append(sample)
-            judgement.stale = True
-            self._consider(judgement, now, out)
-
     def _on_failure(self, leg: Leg, error: Exception, now: float, out: list[Action]) -> None:
         if leg not in self.running():
             return
@@ -221,7 +221,8 @@ class Cascade:
             return
         verdict = Verdict(self.plan.on_timeout, "deadline")
         if judgement.evidence is not None:
-            partial = self.plan.policy(self._snapshot(judgement, self._answers[self.tier], now, last=True))
+            snapshot = self._snapshot(judgement, self._answers[self.tier], now)
+            partial = self.plan.policy(replace(snapshot, pending=0, settled=True))  # as if nothing more were to come
             if partial.decided:
                 verdict = Verdict(partial.decision, "deadline_partial", partial.to, partial.append)
         self._decide(verdict, now, out)
@@ -270,17 +271,17 @@ class Cascade:
             reason = "no_evidence" if judgement.evidence is None else "policy_undecided"
             self._decide(Verdict(plan.on_uncertain, reason), now, out)
 
-    def _snapshot(self, judgement: Judgement, answer: Answer, now: float, *, last: bool = False) -> Snapshot:
-        """What the policy may know; with `last`, as if nothing more were to come."""
+    def _snapshot(self, judgement: Judgement, answer: Answer, now: float) -> Snapshot:
+        """What the policy may know."""
         plan = self.plan
         finished = answer.status is FINISHED
-        shown_at, hedged_at = answer.shown_at, self._hedged_at
+        evidence, shown_at, hedged_at = judgement.evidence, answer.shown_at, self._hedged_at
         return Snapshot(  # by position: one is made at every turn, and by name it takes three times as long
             self.tier,
             len(plan.tiers) - 1,  # last_tier
-            judgement.evidence,
-            0 if last else judgement.pending,
-            last or (finished and judgement.quiet),  # settled
+            evidence,
+            judgement.expected if evidence is None else judgement.expected - evidence.samples,  # pending
+            finished and judgement.quiet,  # settled
             now - judgement.since,  # elapsed
             finished,
             answer.confidence,

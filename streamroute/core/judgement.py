@@ -35,11 +35,6 @@ class Judgement:
         return self.schedule.count - self.next_probe
 
     @property
-    def pending(self) -> int:
-        """Probes that the evidence does not cover and that may still come."""
-        return self.expected if self.evidence is None else self.expected - self.evidence.samples
-
-    @property
     def quiet(self) -> bool:
         """No more evidence is on its way."""
         return not (self.stale or self.scoring or self.running or self.waiting)

@@ -9,7 +9,7 @@ prefix is taken to come as the record has it, from its beginning: no record can 
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import assert_never
 
 from streamroute.core.actions import (
@@ -54,18 +54,17 @@ _TIMER = TimerFired()
 
 
 class _Running:
-    """A leg that is under way, or that was. `alive` is False once it is cancelled or has ended; `heard` is how many of
-    its events are over, the one on the heap not counted."""
+    """A leg that is under way, or that was. `to_come` are its events after the one that is due; `shared`: the prompt is
+    paid by another leg of the same request."""
 
-    __slots__ = ("alive", "cancelled", "events", "heard", "record", "started")
+    __slots__ = ("cancelled", "record", "shared", "started", "to_come")
 
     def __init__(self, record: RecordedLeg, started: float) -> None:
         self.record = record
-        self.events = record.events
         self.started = started
-        self.heard = 0
-        self.alive = True
+        self.to_come = iter(record.events)
         self.cancelled: float | None = None
+        self.shared = False
 
 
 def simulate(
@@ -83,13 +82,12 @@ class _Simulation:
         self._billing = billing
         self._pace = pace
         self._cascade = Cascade(plan)
-        self._heap: list[tuple[float, int, Event, _Running | None]] = []  # what is due; of no leg: the judge's answer
+        self._heap: list[tuple[float, int, Event, _Running | None]] = []  # what is due; of no leg: from the judge
         self._order = 0  # of what was put on the heap: what is due together is heard in this order
         self._started: dict[tuple[int, int | None], _Running] = {}
         self._heard: list[int | None] = []  # probes of the judged tier that have ended, in order
         self._pairs: dict[int, int] = {}  # that the judge has compared, by tier
         self._prefixes: dict[int, int] = {}  # tokens that an answer goes on from, part of its prompt
-        self._sharing: set[tuple[int, int | None]] = set()  # probes whose prompt another of their request pays
         self._first_shown: float | None = None
         self._first_kept: float | None = None
         self._shown: int | None = None  # the tier that it is of
@@ -108,10 +106,11 @@ class _Simulation:
         while True:
             for action in receive(event, now=now):
                 act(action, now)
-            before, judged = judged, cascade.judged_tier
-            if before is not None and before != judged:
-                decided = now
-                self._heard.clear()
+            if judged != cascade.judged_tier:
+                if judged is not None:
+                    decided = now
+                    self._heard.clear()
+                judged = cascade.judged_tier
             if self._ended:
                 return self._outcome(now, decided)
             due = None
@@ -119,16 +118,10 @@ class _Simulation:
                 due = cascade.next_deadline()
             elif self._shown == cascade.tier and (end := self._certain_end()) is not None:
                 return self._outcome(end, decided)
-            while heap and (running := heap[0][3]) is not None and not running.alive:
-                heappop(heap)
             if heap and (due is None or heap[0][0] < due):
                 now, _, event, running = heappop(heap)
                 if running is not None:
-                    running.heard += 1
-                    if running.heard < len(running.events):
-                        self._put(running)
-                    else:
-                        running.alive = False
+                    self._put_next(running)
                 if type(event) is ProbeFinished:
                     self._heard.append(event.leg.probe)
             elif due is not None:
@@ -140,8 +133,8 @@ class _Simulation:
         """When a committed answer of which something is shown will be whole. The core promises that nothing but its own
         end can happen to it, so that need not be played. None where the record is of an end in failure."""
         running = self._started[self._cascade.tier, None]
-        at, last = running.events[-1]
-        return running.started + at if running.alive and type(last) is AnswerFinished else None
+        at, last = running.record.events[-1]
+        return running.started + at if type(last) is AnswerFinished else None
 
     def _act(self, action: Action, now: float) -> None:
         match action:
@@ -162,12 +155,14 @@ class _Simulation:
                 for leg in action.legs:
                     self._start(leg, now)
                 if self._billing.together:
-                    self._sharing.update((leg.tier, leg.probe) for leg in action.legs[1:])
+                    for leg in action.legs[1:]:
+                        self._started[leg.tier, leg.probe].shared = True
             case CancelLeg():
                 leg = action.leg
                 running = self._started[leg.tier, leg.probe]
-                running.alive = False
                 running.cancelled = now
+                self._heap[:] = [item for item in self._heap if item[3] is not running]
+                heapify(self._heap)
             case Retract(tier):
                 self._retracted = True
                 self._withdraw(tier, now)
@@ -183,28 +178,28 @@ class _Simulation:
 
     def _start(self, leg: Leg, now: float) -> None:
         running = self._started[leg.tier, leg.probe] = _Running(self._route.leg(leg), now)
-        self._put(running)
+        self._put_next(running)
 
-    def _put(self, running: _Running) -> None:
-        """Its next event on the heap."""
-        seconds, event = running.events[running.heard]
-        self._order += 1
-        heappush(self._heap, (running.started + seconds, self._order, event, running))
+    def _put_next(self, running: _Running) -> None:
+        """The next event of a leg on the heap, if there is one."""
+        following = next(running.to_come, None)
+        if following is not None:
+            self._order += 1
+            heappush(self._heap, (running.started + following[0], self._order, following[1], running))
 
     def _ask(self, action: Score, now: float) -> None:
         """The evidence comes after the time that the judge takes for the pairs that are new to it."""
         tier, seconds = action.tier, self._pace.verdict
         self._verdicts += 1
-        event: Event
+        event: EvidenceReceived | ScorerFailed
         try:
             event = self._evidence(action)
+            pairs, known = event.evidence.nli_pairs, self._pairs.get(tier, 0)
+            if pairs > known:
+                seconds += self._pace.pair * (pairs - known)
+                self._pairs[tier] = pairs
         except ScorerError as error:
             event = ScorerFailed(tier, error)
-        else:
-            known = self._pairs.get(tier, 0)
-            if event.evidence.nli_pairs > known:
-                seconds += self._pace.pair * (event.evidence.nli_pairs - known)
-                self._pairs[tier] = event.evidence.nli_pairs
         self._order += 1
         heappush(self._heap, (now + seconds, self._order, event, None))
 
@@ -227,33 +222,31 @@ class _Simulation:
     # -- the account --------------------------------------------------------------------------------------------------
 
     def _outcome(self, now: float, decided: float | None) -> Outcome:
-        cascade, prices, sharing = self._cascade, self._billing.prices, self._sharing
+        cascade, prices = self._cascade, self._billing.prices
         failed, kept, in_full = self._failed, cascade.tier, self._billing.cancelled == "full"
         cost = waste = 0.0
         wasted_cheap = wasted_large = wasted_probe = probe_tokens = heard = probes = 0
         for (tier, probe), running in self._started.items():
             record, cancelled = running.record, running.cancelled
             tokens = record.tokens if cancelled is None or in_full else record.tokens_by(cancelled - running.started)
-            prompt = 0 if (tier, probe) in sharing else record.prompt_tokens
             if probe is None:
-                prompt += self._prefixes[tier]
-            price = prices[tier].of(prompt, tokens)
-            cost += price
-            if probe is None:
+                price = prices[tier].of(record.prompt_tokens + self._prefixes[tier], tokens)
                 if failed or tier != kept:
                     waste += price
                     if tier < kept or tier == 0:
                         wasted_cheap += tokens
                     else:
                         wasted_large += tokens
-                continue
-            probes += 1
-            probe_tokens += tokens
-            if cancelled is None:
-                heard += 1
             else:
-                waste += price
-                wasted_probe += tokens
+                price = prices[tier].of(0 if running.shared else record.prompt_tokens, tokens)
+                probes += 1
+                probe_tokens += tokens
+                if cancelled is None:
+                    heard += 1
+                else:
+                    waste += price
+                    wasted_probe += tokens
+            cost += price
         verdict = cascade.verdict
         return Outcome(
             self._route.id,
