@@ -111,8 +111,7 @@ class Cascade:
             case EvidenceReceived():
                 judgement = self._judgement
                 if judgement is not None and judgement.scoring and event.tier == judgement.tier:
-                    judgement.scoring = False
-                    judgement.evidence = event.evidence
+                    judgement.take(event.evidence)
                     self._consider(judgement, now, out)
             case RouteStarted():
                 if self.phase is not IDLE:
@@ -187,7 +186,7 @@ class Cascade:
             self._escalate(Verdict(Decision.ESCALATE, "answer_empty"), now, out)
         else:
             assert self._judgement is not None
-            self._judgement.stale = True
+            self._judgement.stale = self._judgement.changed = True
             self._consider(self._judgement, now, out)
 
     def _on_failure(self, leg: Leg, error: Exception, now: float, out: list[Action]) -> None:
@@ -246,28 +245,30 @@ class Cascade:
             return
         if not judgement.samples:
             judgement.stale = False
-        snapshot = self._snapshot(judgement, answer, now)
-        verdict = plan.policy(snapshot)
-        if verdict.decided:
-            self._decide(verdict, now, out)
-            return
+        if judgement.changed or not plan.policy.by_evidence:
+            judgement.changed = False
+            verdict = plan.policy(self._snapshot(judgement, answer, now))
+            if verdict.decided:
+                self._decide(verdict, now, out)
+                return
         if self._auto:
             self._choose_release(judgement, answer, now)
             self._flush(now, out)
-        hedge = plan.hedge
-        if hedge is not None and self.phase is Phase.JUDGING and judgement.has_news(answer) and hedge(snapshot):
-            self._start_hedge(now, out)
+        if plan.hedge is not None and self.phase is Phase.JUDGING and judgement.has_news(answer):
+            snapshot = self._snapshot(judgement, answer, now)
+            if plan.hedge(snapshot):
+                self._start_hedge(now, out)
         if judgement.scoring:
             return
         if judgement.stale:
             judgement.stale = False
             judgement.scoring = True
             samples = tuple(judgement.samples)
-            finished, confidence = snapshot.answer_finished, snapshot.confidence
-            out.append(Score(self.tier, answer.text, finished, samples, judgement.expected, confidence))
+            finished = answer.status is FINISHED
+            out.append(Score(self.tier, answer.text, finished, samples, judgement.expected, answer.confidence))
         elif judgement.waiting and not judgement.running:
             self._launch(judgement, answer, now, out)
-        elif judgement.quiet and (judgement.evidence is None or snapshot.answer_finished):
+        elif judgement.quiet and (judgement.evidence is None or answer.status is FINISHED):
             reason = "no_evidence" if judgement.evidence is None else "policy_undecided"
             self._decide(Verdict(plan.on_uncertain, reason), now, out)
 

@@ -25,6 +25,7 @@ class Judgement:
     samples: list[Sample] = field(default_factory=list)
     scoring: bool = False
     stale: bool = False  # something happened that the evidence does not cover
+    changed: bool = True  # something that a policy by evidence reads may have, since the policy was asked
     broken: bool = False  # the scorer failed
     evidence: Evidence | None = None
     hedge_asked: tuple[bool, bool] | None = None
@@ -45,11 +46,17 @@ class Judgement:
         before, self.hedge_asked = self.hedge_asked, known
         return known != before
 
+    def take(self, evidence: Evidence) -> None:
+        """The answer to what was asked last."""
+        self.evidence = evidence
+        self.scoring = False
+        self.changed = True
+
     def fail(self, probe: int) -> None:
         """One sample less to come, so that the bounds have moved."""
         self.running.discard(probe)
         self.expected -= 1
-        self.stale = True
+        self.stale = self.changed = True
 
     def next_wave(self) -> tuple[Leg, ...]:
         """The probes to start now; they count as running from here on."""
