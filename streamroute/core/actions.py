@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from streamroute.core.types import Confidence, Delta, Leg, Sample, Verdict
+from streamroute.core.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StartAnswer:
     """`prefix` is text on the reader's screen that the answer is to go on from."""
 
@@ -15,14 +14,14 @@ class StartAnswer:
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StartProbes:
     """Start these probes of one tier together: one request with `n` choices where the upstream can."""
 
     legs: tuple[Leg, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CancelLeg:
     """The upstream of this leg must see the close now."""
 
@@ -30,7 +29,7 @@ class CancelLeg:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Score:
     """Ask the judge. At most one is in flight; `expected` is the number of samples there may be in the end.
     `confidence` is what the upstream said of the answer's tokens, None where it said nothing."""
@@ -43,7 +42,7 @@ class Score:
     confidence: Confidence | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Emit:
     """Show this to the reader."""
 
@@ -51,7 +50,7 @@ class Emit:
     delta: Delta
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Retract:
     """All that was shown since the start or the last retraction, last of `tier`, is withdrawn."""
 
@@ -59,7 +58,7 @@ class Retract:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Append:
     """What follows comes from tier `to`; what was shown of `tier` stays, marked as superseded."""
 
@@ -68,7 +67,7 @@ class Append:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Continue:
     """What was shown of `tier` stays, and what follows is tier `to`'s continuation of it: the seam is after the first
     `at` characters of the answer."""
@@ -79,7 +78,7 @@ class Continue:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Commit:
     """From here on the answer is `tier`'s and nothing else can happen to it but its end. Said once, at the latest just
     before the first content that is kept."""
@@ -88,13 +87,13 @@ class Commit:
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finish:
     tier: int
     finish_reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fail:
     """No answer, or no more of it. `causes` are the errors of all legs that failed, `shown` whether content was out."""
 

@@ -33,6 +33,7 @@ class Answer:
     said_at: float | None = None
     shown_at: float | None = None
     shown_characters: int = 0
+    confidence: Confidence | None = None
     _first: TokenLogprob | None = None
     _total: float = 0.0
     _least: float = 0.0
@@ -86,12 +87,6 @@ class Answer:
         text = self.prefix + "".join([delta.text for delta in self.deltas[: self.emitted]])
         return text if text.strip() else ""
 
-    @property
-    def confidence(self) -> Confidence | None:
-        if self._first is None:
-            return None
-        return Confidence(self._first, self._total / self._tokens, self._least, self._tokens)
-
     def _weigh(self, logprobs: tuple[TokenLogprob, ...]) -> None:
         for token in logprobs:
             if self._first is None and token.token.strip():
@@ -99,3 +94,5 @@ class Answer:
             self._total += token.logprob
             self._least = token.logprob if self._tokens == 0 else min(self._least, token.logprob)
             self._tokens += 1
+        if self._first is not None:
+            self.confidence = Confidence(self._first, self._total / self._tokens, self._least, self._tokens)

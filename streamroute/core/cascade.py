@@ -17,9 +17,10 @@ Promises, for every sequence of events:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import assert_never
 
-from streamroute.core.actions import Action, CancelLeg, Commit, Fail, Finish, Score, StartAnswer, StartProbes
+from streamroute.core.actions import Action, CancelLeg, Commit, Emit, Fail, Finish, Score, StartAnswer, StartProbes
 from streamroute.core.answer import Answer, Status
 from streamroute.core.events import (
     AnswerFinished,
@@ -38,10 +39,14 @@ from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.policy import Snapshot
 from streamroute.core.screen import Screen
 from streamroute.core.states import OVER, TABLE, Cause, Phase
-from streamroute.core.types import Decision, Delta, Leg, Release, Sample, Verdict
+from streamroute.core.types import Decision, Delta, Leg, Release, Verdict
 from streamroute.errors import LocalProtocolError
 
 SENTENCE_ENDS = frozenset(".!?\n")
+
+# Looked up on its class, a member of an enum costs ten times what a global does (CPython 3.11); the rest is rare.
+RUNNING, FINISHED = Status.RUNNING, Status.FINISHED
+IDLE, COMMITTED = Phase.IDLE, Phase.COMMITTED
 
 
 class Cascade:
@@ -49,7 +54,7 @@ class Cascade:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.phase = Phase.IDLE
+        self.phase = IDLE
         self.over = False
         self.verdict: Verdict | None = None
         self.tier = plan.start_tier
@@ -70,17 +75,17 @@ class Cascade:
 
     def running(self) -> frozenset[Leg]:
         """Every leg that has been started and has neither ended nor been cancelled."""
-        answers = {Leg(tier) for tier, answer in self._answers.items() if answer.status is Status.RUNNING}
-        return frozenset(answers | (self._judgement.running if self._judgement else set()))
+        answers = {Leg(tier) for tier, answer in self._answers.items() if answer.status is RUNNING}
+        return frozenset(answers.union(() if self._judgement is None else self._judgement.running_legs()))
 
     def next_deadline(self) -> float | None:
         """When to feed `TimerFired`, on the clock of `now`; None while there is nothing to wait for."""
         if self._judgement is None:
             return None
         decide_by, hedge_at = self._judgement.decide_by, self._hedge_at
-        if decide_by is None or hedge_at is None:
-            return hedge_at if decide_by is None else decide_by
-        return min(decide_by, hedge_at)
+        if hedge_at is None:
+            return decide_by
+        return hedge_at if decide_by is None else min(decide_by, hedge_at)
 
     def receive(self, event: Event, *, now: float) -> tuple[Action, ...]:
         """Take one event at time `now` (seconds, any origin, never decreasing) and return what to do, in order.
@@ -88,35 +93,40 @@ class Cascade:
         Events of legs that are no longer running are ignored: they were under way when the leg was cancelled. Raises
         `LocalProtocolError` for an event before `RouteStarted` or for a second one.
         """
-        if self.phase is Phase.IDLE:
-            if not isinstance(event, RouteStarted | ReaderLeft):
-                raise LocalProtocolError(f"{type(event).__name__} in phase {self.phase}")
-        elif isinstance(event, RouteStarted):
+        if self.phase is IDLE and not isinstance(event, RouteStarted | ReaderLeft):
             raise LocalProtocolError(f"{type(event).__name__} in phase {self.phase}")
-        if self.over:
+        if self.over and not isinstance(event, RouteStarted):
             return ()
         out: list[Action] = []
-        match event:
-            case DeltaReceived():  # first: most events are
+        match event:  # the frequent ones first
+            case DeltaReceived():
                 self._on_delta(event.leg, event.delta, now, out)
+            case ProbeFinished():
+                leg, judgement = event.leg, self._judgement
+                if judgement is not None and leg.probe in judgement.running and leg.tier == judgement.tier:
+                    judgement.running.discard(leg.probe)
+                    judgement.samples.append(event.sample)
+                    judgement.stale = True
+                    self._consider(judgement, now, out)
+            case EvidenceReceived():
+                judgement = self._judgement
+                if judgement is not None and judgement.scoring and event.tier == judgement.tier:
+                    judgement.take(event.evidence)
+                    self._consider(judgement, now, out)
             case RouteStarted():
+                if self.phase is not IDLE:
+                    raise LocalProtocolError(f"{type(event).__name__} in phase {self.phase}")
                 self._begin(now, out)
-            case AnswerFinished(leg, finish_reason):
-                self._on_answer_finished(leg, finish_reason, now, out)
-            case ProbeFinished(leg, sample):
-                self._on_probe_finished(leg, sample, now, out)
+            case AnswerFinished():
+                self._on_answer_finished(event.leg, event.finish_reason, now, out)
             case LegFailed(leg, error):
                 self._on_failure(leg, error, now, out)
-            case EvidenceReceived(tier, evidence):
-                if self._judgement is not None and tier == self.tier and self._judgement.scoring:
-                    self._judgement.scoring = False
-                    self._judgement.evidence = evidence
-                    self._consider(now, out)
             case ScorerFailed(tier, _):
-                if self._judgement is not None and tier == self.tier and self._judgement.scoring:
-                    self._judgement.scoring = False
-                    self._judgement.broken = True
-                    self._consider(now, out)
+                judgement = self._judgement
+                if judgement is not None and judgement.scoring and tier == judgement.tier:
+                    judgement.scoring = False
+                    judgement.broken = True
+                    self._consider(judgement, now, out)
             case TimerFired():
                 self._on_timer(now, out)
             case ReaderLeft():
@@ -141,7 +151,7 @@ class Cascade:
 
     def _on_delta(self, leg: Leg, delta: Delta, now: float, out: list[Action]) -> None:
         answer = self._answers.get(leg.tier)
-        if leg.probe is not None or answer is None or answer.status is not Status.RUNNING:
+        if leg.probe is not None or answer is None or answer.status is not RUNNING:
             return
         first = answer.add(delta, now)
         if leg.tier != self.tier:
@@ -160,32 +170,24 @@ class Cascade:
             judgement.stale = True
         elif not first:
             return
-        self._consider(now, out)
+        self._consider(judgement, now, out)
 
     def _on_answer_finished(self, leg: Leg, finish_reason: str, now: float, out: list[Action]) -> None:
         answer = self._answers.get(leg.tier)
-        if leg.probe is not None or answer is None or answer.status is not Status.RUNNING:
+        if leg.probe is not None or answer is None or answer.status is not RUNNING:
             return
-        answer.status = Status.FINISHED
+        answer.status = FINISHED
         answer.finish_reason = finish_reason
         if leg.tier != self.tier:
             return
-        if self.phase is Phase.COMMITTED:
+        if self.phase is COMMITTED:
             self._finish(now, out)
         elif not answer.has_content:
             self._escalate(Verdict(Decision.ESCALATE, "answer_empty"), now, out)
         else:
             assert self._judgement is not None
-            self._judgement.stale = True
-            self._consider(now, out)
-
-    def _on_probe_finished(self, leg: Leg, sample: Sample, now: float, out: list[Action]) -> None:
-        judgement = self._judgement
-        if judgement is not None and leg in judgement.running:
-            judgement.running.discard(leg)
-            judgement.samples.append(sample)
-            judgement.stale = True
-            self._consider(now, out)
+            self._judgement.stale = self._judgement.changed = True
+            self._consider(self._judgement, now, out)
 
     def _on_failure(self, leg: Leg, error: Exception, now: float, out: list[Action]) -> None:
         if leg not in self.running():
@@ -193,14 +195,13 @@ class Cascade:
         self._errors.append((leg, error))
         if leg.probe is not None:
             assert self._judgement is not None
-            self._judgement.running.discard(leg)
-            self._judgement.stale = True  # fewer samples to come: the bounds have moved
-            self._consider(now, out)
+            self._judgement.fail(leg.probe)
+            self._consider(self._judgement, now, out)
             return
         self._answers[leg.tier].status = Status.FAILED
         if leg.tier < self.tier:
             return  # it was only kept in case a larger one fails
-        if leg.tier == self.tier and self.phase is Phase.COMMITTED:
+        if leg.tier == self.tier and self.phase is COMMITTED:
             self._recover(now, out)
         elif leg.tier == self.tier:
             self._escalate(Verdict(Decision.ESCALATE, "answer_failed"), now, out)
@@ -219,7 +220,8 @@ class Cascade:
             return
         verdict = Verdict(self.plan.on_timeout, "deadline")
         if judgement.evidence is not None:
-            partial = self.plan.policy(self._snapshot(judgement, self._answers[self.tier], now, last=True))
+            snapshot = self._snapshot(judgement, self._answers[self.tier], now)
+            partial = self.plan.policy(replace(snapshot, pending=0, settled=True))  # as if nothing more were to come
             if partial.decided:
                 verdict = Verdict(partial.decision, "deadline_partial", partial.to, partial.append)
         self._decide(verdict, now, out)
@@ -228,73 +230,73 @@ class Cascade:
 
     def _judge(self, schedule: ProbeSchedule, now: float, out: list[Action]) -> None:
         deadline = self.plan.decision_deadline
-        self._judgement = Judgement(
-            since=now,
-            decide_by=None if deadline is None else now + deadline,
-            schedule=schedule,
-            waiting=[Leg(self.tier, probe) for probe in range(schedule.count)],
-        )
+        decide_by = None if deadline is None else now + deadline
+        judgement = self._judgement = Judgement(self.tier, now, decide_by, schedule, schedule.count)
         if self._auto:
-            self._choose_release(self._judgement, self._answers[self.tier], now)
+            self._choose_release(judgement, self._answers[self.tier], now)
         self._flush(now, out)
-        self._consider(now, out)
+        self._consider(judgement, now, out)
 
-    def _consider(self, now: float, out: list[Action]) -> None:
+    def _consider(self, judgement: Judgement, now: float, out: list[Action]) -> None:
         """Ask the policy, the judge or for more probes, whichever is next."""
-        judgement, answer = self._judgement, self._answers[self.tier]
-        assert judgement is not None
+        plan, answer = self.plan, self._answers[self.tier]
         if judgement.broken:
-            self._decide(Verdict(self.plan.on_uncertain, "scorer_failed"), now, out)
+            self._decide(Verdict(plan.on_uncertain, "scorer_failed"), now, out)
             return
         if not judgement.samples:
             judgement.stale = False
-        snapshot = self._snapshot(judgement, answer, now)
-        verdict = self.plan.policy(snapshot)
-        if verdict.decided:
-            self._decide(verdict, now, out)
-            return
+        if judgement.changed or not plan.policy.by_evidence:
+            judgement.changed = False
+            verdict = plan.policy(self._snapshot(judgement, answer, now))
+            if verdict.decided:
+                self._decide(verdict, now, out)
+                return
         if self._auto:
             self._choose_release(judgement, answer, now)
             self._flush(now, out)
-        hedge = self.plan.hedge
-        if hedge is not None and self.phase is Phase.JUDGING and judgement.has_news(answer) and hedge(snapshot):
-            self._start_hedge(now, out)
-        if judgement.stale and not judgement.scoring:
+        if plan.hedge is not None and self.phase is Phase.JUDGING and judgement.has_news(answer):
+            snapshot = self._snapshot(judgement, answer, now)
+            if plan.hedge(snapshot):
+                self._start_hedge(now, out)
+        if judgement.scoring:
+            return
+        if judgement.stale:
             judgement.stale = False
             judgement.scoring = True
-            finished = answer.status is Status.FINISHED
             samples = tuple(judgement.samples)
+            finished = answer.status is FINISHED
             out.append(Score(self.tier, answer.text, finished, samples, judgement.expected, answer.confidence))
-        elif judgement.waiting and not judgement.running and not judgement.scoring:
+        elif judgement.waiting and not judgement.running:
             self._launch(judgement, answer, now, out)
-        elif judgement.quiet and (judgement.evidence is None or answer.status is Status.FINISHED):
+        elif judgement.quiet and (judgement.evidence is None or answer.status is FINISHED):
             reason = "no_evidence" if judgement.evidence is None else "policy_undecided"
-            self._decide(Verdict(self.plan.on_uncertain, reason), now, out)
+            self._decide(Verdict(plan.on_uncertain, reason), now, out)
 
-    def _snapshot(self, judgement: Judgement, answer: Answer, now: float, *, last: bool = False) -> Snapshot:
-        """What the policy may know; with `last`, as if nothing more were to come."""
-        finished = answer.status is Status.FINISHED
-        hedged = self._hedged_at if self.phase is Phase.HEDGED else None
-        return Snapshot(
-            tier=self.tier,
-            last_tier=len(self.plan.tiers) - 1,
-            evidence=judgement.evidence,
-            pending=0 if last else judgement.pending,
-            settled=last or (judgement.quiet and finished),
-            elapsed=now - judgement.since,
-            answer_finished=finished,
-            confidence=answer.confidence,
-            shown=None if answer.shown_at is None else now - answer.shown_at,
-            shown_characters=answer.shown_characters,
-            hedged=None if hedged is None else now - hedged,
-            dice=self.plan.dice,
+    def _snapshot(self, judgement: Judgement, answer: Answer, now: float) -> Snapshot:
+        """What the policy may know."""
+        plan = self.plan
+        finished = answer.status is FINISHED
+        evidence, shown_at, hedged_at = judgement.evidence, answer.shown_at, self._hedged_at
+        return Snapshot(  # by position: one is made at every turn, and by name it takes three times as long
+            self.tier,
+            len(plan.tiers) - 1,  # last_tier
+            evidence,
+            judgement.expected if evidence is None else judgement.expected - evidence.samples,  # pending
+            finished and judgement.quiet,  # settled
+            now - judgement.since,  # elapsed
+            finished,
+            answer.confidence,
+            None if shown_at is None else now - shown_at,
+            answer.shown_characters,
+            None if hedged_at is None or self.phase is not Phase.HEDGED else now - hedged_at,
+            plan.dice,
         )
 
     def _launch(self, judgement: Judgement, answer: Answer, now: float, out: list[Action]) -> None:
         schedule = judgement.schedule
         if not answer.has_content and (schedule.after == "first_token" or schedule.skip_confident is not None):
             return
-        if schedule.skip_confident is not None and len(judgement.waiting) == schedule.count:
+        if schedule.skip_confident is not None and judgement.next_probe == 0:
             confidence = answer.confidence
             if confidence is not None and math.exp(confidence.first.logprob) >= schedule.skip_confident:
                 self._accept("confident_first_token", now, out)
@@ -354,7 +356,7 @@ class Cascade:
         self._end_judgement(verdict.reason, out)
         self._cancel_answers(verdict.reason, out, keep=self.tier)
         self._flush(now, out)
-        if self._answers[self.tier].status is Status.FINISHED:
+        if self._answers[self.tier].status is FINISHED:
             self._finish(now, out)
 
     def _recover(self, now: float, out: list[Action]) -> None:
@@ -371,8 +373,8 @@ class Cascade:
             self._start_answer(following, out, prefix)
             self._settle(verdict, now, out)
             return
-        ended = [t for t, answer in self._answers.items() if answer.status is Status.FINISHED and answer.has_content]
-        insured = [t for t, answer in self._answers.items() if answer.status is Status.RUNNING]
+        ended = [t for t, answer in self._answers.items() if answer.status is FINISHED and answer.has_content]
+        insured = [t for t, answer in self._answers.items() if answer.status is RUNNING]
         if not (ended or insured):
             self._close(Cause.EXHAUSTED, "route failed", out)
             return
@@ -410,7 +412,7 @@ class Cascade:
         """The smallest larger tier that has not failed."""
         for tier in range(self.tier + 1, len(self.plan.tiers)):
             answer = self._answers.get(tier)
-            if answer is None or answer.status in (Status.RUNNING, Status.FINISHED):
+            if answer is None or answer.status in (RUNNING, FINISHED):
                 return tier
         return None
 
@@ -434,13 +436,13 @@ class Cascade:
         if keep is not None and self.plan.insurance and not (keep in self._answers and self._answers[keep].has_content):
             spared = keep
         for tier, answer in self._answers.items():
-            if answer.status is Status.RUNNING and tier != keep and tier >= spared:
+            if answer.status is RUNNING and tier != keep and tier >= spared:
                 answer.status = Status.CANCELLED
                 out.append(CancelLeg(Leg(tier), reason))
 
     def _end_insurance(self, out: list[Action]) -> None:
         for tier, answer in self._answers.items():
-            if tier < self.tier and answer.status is Status.RUNNING:
+            if tier < self.tier and answer.status is RUNNING:
                 assert self.verdict is not None
                 answer.status = Status.CANCELLED
                 out.append(CancelLeg(Leg(tier), self.verdict.reason))
@@ -448,24 +450,26 @@ class Cascade:
     def _end_judgement(self, reason: str, out: list[Action]) -> None:
         if self._judgement is None:
             return
-        out.extend(CancelLeg(leg, reason) for leg in sorted(self._judgement.running))
+        out.extend([CancelLeg(leg, reason) for leg in self._judgement.running_legs()])
         self._judgement = None
         self._hedge_at = None
 
     def _flush(self, now: float, out: list[Action]) -> None:
         """Emit what the reader may see of the current tier and has not seen. Nothing before its first content: a role
         chunk or an empty delta is never a first token."""
-        committed = self.phase is Phase.COMMITTED
+        committed = self.phase is COMMITTED
         if not committed and not self._showing:
             return
         tier, screen = self.tier, self._screen
-        if not self._answers[tier].has_content:
+        answer = self._answers[tier]
+        if not answer.has_content:
             return
         if screen.visible != tier:
             screen.turn_to(tier, out)
         if committed and not self._announced:
             self._commit(out)
-        screen.show(tier, now, out)
+        for delta in answer.show(now):
+            out.append(Emit(tier, delta))  # noqa: PERF401  (mostly one)
 
     def _commit(self, out: list[Action]) -> None:
         assert self.verdict is not None

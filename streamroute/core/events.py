@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from streamroute.core.types import Delta, Evidence, Leg, Sample
+from streamroute.core.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RouteStarted:
     """A reader asked. Always the first event."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeltaReceived:
     """A tier's answer grew. `leg` is never a probe: probes are heard when they are finished."""
 
@@ -20,19 +19,19 @@ class DeltaReceived:
     delta: Delta
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnswerFinished:
     leg: Leg
     finish_reason: str = "stop"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ProbeFinished:
     leg: Leg
     sample: Sample
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LegFailed:
     """An answer or a probe failed; a fact like any other."""
 
@@ -40,7 +39,7 @@ class LegFailed:
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EvidenceReceived:
     """The answer to the latest `Score` action for this tier."""
 
@@ -48,7 +47,7 @@ class EvidenceReceived:
     evidence: Evidence
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ScorerFailed:
     """The judge could not answer the latest `Score` action for this tier."""
 
@@ -56,12 +55,12 @@ class ScorerFailed:
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TimerFired:
     """The time that `next_deadline` asked for has come."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReaderLeft:
     """Nobody is listening any more."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from typing import ClassVar
 
 from streamroute.core.types import UNDECIDED, Confidence, Decision, Evidence, Verdict
+from streamroute.core.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Snapshot:
     """All that a policy may know. `elapsed` is in seconds since the judged tier was started.
 
@@ -34,7 +36,13 @@ class Snapshot:
 
 
 class Policy(abc.ABC):
-    """Maps a snapshot to a verdict. Must be pure: the same snapshot gives the same verdict."""
+    """Maps a snapshot to a verdict. Must be pure: the same snapshot gives the same verdict.
+
+    `by_evidence`: all that it reads of a snapshot is `evidence`, `pending`, `settled`, `dice` and the tiers. It is then
+    asked only when one of them may have changed, others whenever anything happened.
+    """
+
+    by_evidence: ClassVar[bool] = False
 
     @abc.abstractmethod
     def __call__(self, snapshot: Snapshot) -> Verdict: ...
@@ -86,6 +94,7 @@ class Threshold(Policy):
     """
 
     limit: float = 0.5
+    by_evidence: ClassVar[bool] = True
 
     def __call__(self, snapshot: Snapshot) -> Verdict:
         evidence = snapshot.evidence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamroute.core.actions import Action, Append, Continue, Emit, Retract
+from streamroute.core.actions import Action, Append, Continue, Retract
 from streamroute.core.answer import Answer
 from streamroute.core.plan import Plan
 from streamroute.core.types import Release, Verdict
@@ -51,11 +51,6 @@ class Screen:
                 out.append(Append(self.visible, tier, reason))
         self._clear(keep=tier)
         self.visible = tier
-
-    def show(self, tier: int, now: float, out: list[Action]) -> None:
-        """Emit what the reader has not seen of the visible tier."""
-        for delta in self.answers[tier].show(now):
-            out.append(Emit(tier, delta))  # noqa: PERF401  (mostly one)
 
     def _clear(self, *, keep: int | None = None) -> None:
         for tier, answer in self.answers.items():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from streamroute.core.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Leg:
     """One request to one model: the answer of a tier, or one probe sample of it.
 
@@ -27,7 +28,7 @@ class Leg:
         return f"tier {self.tier}" if self.probe is None else f"tier {self.tier} probe {self.probe}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Tokens of one leg. `counted` is False when we estimated them because the upstream did not say."""
 
@@ -36,7 +37,7 @@ class Usage:
     counted: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TokenLogprob:
     """Natural log-probability of one generated token, with the most likely alternatives."""
 
@@ -45,7 +46,7 @@ class TokenLogprob:
     top: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delta:
     """One step of a streamed answer.
 
@@ -66,7 +67,7 @@ class Delta:
         return bool(self.text or self.tool_calls or self.refusal)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sample:
     """A finished probe. `mean_logprob` is the mean natural log-probability of its tokens, where known."""
 
@@ -75,7 +76,7 @@ class Sample:
     mean_logprob: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Confidence:
     """What its log-probabilities say of an answer so far: its first content token, and the mean and the least of the
     natural log-probabilities of all `tokens` of them."""
@@ -86,7 +87,7 @@ class Confidence:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Features:
     """What the score of an answer is made of (METHOD 2.2): each in [0, 1], higher is worse, None is not known.
 
@@ -111,7 +112,7 @@ class Features:
     prior: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Evidence:
     """What the judge knows after some of the probes. Higher `score` and entropies mean less certain.
 
@@ -150,7 +151,7 @@ class Decision(enum.StrEnum):
     ESCALATE = "escalate"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """A decision and the machine-readable reason for it. `to` is the tier to escalate to; None means the next one.
     With `append` a shown answer is not withdrawn but followed by the larger one, whatever the release mode."""
@@ -162,7 +163,7 @@ class Verdict:
 
     @property
     def decided(self) -> bool:
-        return self.decision is not Decision.UNDECIDED
+        return self is not UNDECIDED and self.decision is not Decision.UNDECIDED
 
 
 UNDECIDED = Verdict(Decision.UNDECIDED)

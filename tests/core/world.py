@@ -77,7 +77,7 @@ class World:
         cascade._answers = {t: replace(a, deltas=list(a.deltas)) for t, a in cascade._answers.items()}
         cascade._screen = replace(cascade._screen, answers=cascade._answers)
         if (j := cascade._judgement) is not None:
-            cascade._judgement = replace(j, waiting=list(j.waiting), running=set(j.running), samples=list(j.samples))
+            cascade._judgement = replace(j, running=set(j.running), samples=list(j.samples))
         said = {tier: list(deltas) for tier, deltas in self.said.items()}
         return replace(
             self,
@@ -229,7 +229,7 @@ class World:
             for tier, a in sorted(c._answers.items())
         )
         judging = judgement and (
-            tuple(judgement.waiting),
+            judgement.next_probe,
             frozenset(judgement.running),
             len(judgement.samples),
             judgement.scoring,

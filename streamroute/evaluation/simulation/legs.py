@@ -103,13 +103,11 @@ class RecordedRoute:
 
     def leg(self, leg: Leg) -> RecordedLeg:
         """One that fails at once where there is no record."""
-        if leg.tier < len(self.tiers):
+        try:
             tier = self.tiers[leg.tier]
-            if leg.probe is None:
-                return tier.answer
-            if leg.probe < len(tier.probes):
-                return tier.probes[leg.probe]
-        return RecordedLeg(((0.0, LegFailed(leg, NotRecordedError(f"{leg} is not recorded"))),))
+            return tier.answer if leg.probe is None else tier.probes[leg.probe]
+        except IndexError:
+            return RecordedLeg(((0.0, LegFailed(leg, NotRecordedError(f"{leg} is not recorded"))),))
 
 
 def whole_drafts(route: RecordedRoute) -> RecordedRoute:

@@ -9,7 +9,7 @@ prefix is taken to come as the record has it, from its beginning: no record can 
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush
 from typing import assert_never
 
 from streamroute.core.actions import (
@@ -54,16 +54,17 @@ _TIMER = TimerFired()
 
 
 class _Running:
-    """A leg that is under way, or that was. `alive` is False once it is cancelled or has ended."""
+    """A leg that is under way, or that was. `to_come` are its events after the one that is due; `shared`: the prompt is
+    paid by another leg of the same request."""
 
-    __slots__ = ("alive", "cancelled", "events", "record", "started")
+    __slots__ = ("cancelled", "record", "shared", "started", "to_come")
 
-    def __init__(self, events: tuple[tuple[float, Event], ...], started: float, record: RecordedLeg | None) -> None:
-        self.events = events
+    def __init__(self, record: RecordedLeg, started: float) -> None:
+        self.record = record
         self.started = started
-        self.record = record  # None: an answer of the judge
-        self.alive = True
+        self.to_come = iter(record.events)
         self.cancelled: float | None = None
+        self.shared = False
 
 
 def simulate(
@@ -81,13 +82,12 @@ class _Simulation:
         self._billing = billing
         self._pace = pace
         self._cascade = Cascade(plan)
-        self._heap: list[tuple[float, int, _Running, int]] = []
+        self._heap: list[tuple[float, int, Event, _Running | None]] = []  # what is due; of no leg: from the judge
         self._order = 0  # of what was put on the heap: what is due together is heard in this order
         self._started: dict[tuple[int, int | None], _Running] = {}
         self._heard: list[int | None] = []  # probes of the judged tier that have ended, in order
         self._pairs: dict[int, int] = {}  # that the judge has compared, by tier
         self._prefixes: dict[int, int] = {}  # tokens that an answer goes on from, part of its prompt
-        self._sharing: set[tuple[int, int | None]] = set()  # probes whose prompt another of their request pays
         self._first_shown: float | None = None
         self._first_kept: float | None = None
         self._shown: int | None = None  # the tier that it is of
@@ -99,36 +99,29 @@ class _Simulation:
 
     def run(self) -> Outcome:
         cascade, heap = self._cascade, self._heap
-        receive, next_deadline = cascade.receive, cascade.next_deadline
+        receive, act = cascade.receive, self._act
         now, decided = 0.0, None
         event: Event = _STARTED
         judged: int | None = None
         while True:
             for action in receive(event, now=now):
-                self._act(action, now)
-            before, judged = judged, cascade.judged_tier
-            if before is not None and before != judged:
-                decided = now
-                self._heard.clear()
+                act(action, now)
+            if judged != cascade.judged_tier:
+                if judged is not None:
+                    decided = now
+                    self._heard.clear()
+                judged = cascade.judged_tier
             if self._ended:
                 return self._outcome(now, decided)
             due = None
             if judged is not None:
-                due = next_deadline()
+                due = cascade.next_deadline()
             elif self._shown == cascade.tier and (end := self._certain_end()) is not None:
                 return self._outcome(end, decided)
-            while heap and not heap[0][2].alive:
-                heappop(heap)
             if heap and (due is None or heap[0][0] < due):
-                now, _, running, at = heap[0]
-                event = running.events[at][1]
-                at += 1
-                if at < len(running.events):
-                    self._order += 1
-                    heapreplace(heap, (running.started + running.events[at][0], self._order, running, at))
-                else:
-                    running.alive = False
-                    heappop(heap)
+                now, _, event, running = heappop(heap)
+                if running is not None:
+                    self._put_next(running)
                 if type(event) is ProbeFinished:
                     self._heard.append(event.leg.probe)
             elif due is not None:
@@ -140,8 +133,8 @@ class _Simulation:
         """When a committed answer of which something is shown will be whole. The core promises that nothing but its own
         end can happen to it, so that need not be played. None where the record is of an end in failure."""
         running = self._started[self._cascade.tier, None]
-        at, last = running.events[-1]
-        return running.started + at if running.alive and type(last) is AnswerFinished else None
+        at, last = running.record.events[-1]
+        return running.started + at if type(last) is AnswerFinished else None
 
     def _act(self, action: Action, now: float) -> None:
         match action:
@@ -152,20 +145,24 @@ class _Simulation:
                     self._first_kept, self._shown = now, action.tier
                     if self._first_shown is None:
                         self._first_shown = now
-            case StartAnswer(leg, prefix):
+            case StartAnswer():
+                leg = action.leg
                 if leg.tier > self._cascade.tier:
                     self._hedge = leg.tier
                 self._start(leg, now)
-                self._prefixes[leg.tier] = estimated_tokens(prefix)
-            case StartProbes(legs):
-                for leg in legs:
+                self._prefixes[leg.tier] = estimated_tokens(action.prefix)
+            case StartProbes():
+                for leg in action.legs:
                     self._start(leg, now)
                 if self._billing.together:
-                    self._sharing.update((leg.tier, leg.probe) for leg in legs[1:])
-            case CancelLeg(leg):
+                    for leg in action.legs[1:]:
+                        self._started[leg.tier, leg.probe].shared = True
+            case CancelLeg():
+                leg = action.leg
                 running = self._started[leg.tier, leg.probe]
-                running.alive = False
                 running.cancelled = now
+                self._heap[:] = [item for item in self._heap if item[3] is not running]
+                heapify(self._heap)
             case Retract(tier):
                 self._retracted = True
                 self._withdraw(tier, now)
@@ -180,30 +177,31 @@ class _Simulation:
                 assert_never(action)
 
     def _start(self, leg: Leg, now: float) -> None:
-        record = self._route.leg(leg)
-        self._started[leg.tier, leg.probe] = self._run(record.events, now, record)
+        running = self._started[leg.tier, leg.probe] = _Running(self._route.leg(leg), now)
+        self._put_next(running)
 
-    def _run(self, events: tuple[tuple[float, Event], ...], now: float, record: RecordedLeg | None) -> _Running:
-        running = _Running(events, now, record)
-        self._order += 1
-        heappush(self._heap, (now + events[0][0], self._order, running, 0))
-        return running
+    def _put_next(self, running: _Running) -> None:
+        """The next event of a leg on the heap, if there is one."""
+        following = next(running.to_come, None)
+        if following is not None:
+            self._order += 1
+            heappush(self._heap, (running.started + following[0], self._order, following[1], running))
 
     def _ask(self, action: Score, now: float) -> None:
         """The evidence comes after the time that the judge takes for the pairs that are new to it."""
         tier, seconds = action.tier, self._pace.verdict
         self._verdicts += 1
-        event: Event
+        event: EvidenceReceived | ScorerFailed
         try:
             event = self._evidence(action)
+            pairs, known = event.evidence.nli_pairs, self._pairs.get(tier, 0)
+            if pairs > known:
+                seconds += self._pace.pair * (pairs - known)
+                self._pairs[tier] = pairs
         except ScorerError as error:
             event = ScorerFailed(tier, error)
-        else:
-            known = self._pairs.get(tier, 0)
-            if event.evidence.nli_pairs > known:
-                seconds += self._pace.pair * (event.evidence.nli_pairs - known)
-                self._pairs[tier] = event.evidence.nli_pairs
-        self._run(((seconds, event),), now, None)
+        self._order += 1
+        heappush(self._heap, (now + seconds, self._order, event, None))
 
     def _evidence(self, action: Score) -> EvidenceReceived:
         route = self._route
@@ -227,35 +225,31 @@ class _Simulation:
     # -- the account --------------------------------------------------------------------------------------------------
 
     def _outcome(self, now: float, decided: float | None) -> Outcome:
-        cascade, billing = self._cascade, self._billing
-        failed, kept = self._failed, cascade.tier
+        cascade, prices = self._cascade, self._billing.prices
+        failed, kept, in_full = self._failed, cascade.tier, self._billing.cancelled == "full"
         cost = waste = 0.0
         wasted_cheap = wasted_large = wasted_probe = probe_tokens = heard = probes = 0
         for (tier, probe), running in self._started.items():
             record, cancelled = running.record, running.cancelled
-            assert record is not None
-            whole = cancelled is None or billing.cancelled == "full"
-            tokens = record.tokens if whole else _generated(running, now)
-            prompt = 0 if (tier, probe) in self._sharing else record.prompt_tokens
+            tokens = record.tokens if cancelled is None or in_full else record.tokens_by(cancelled - running.started)
             if probe is None:
-                prompt += self._prefixes[tier]
-            price = billing.prices[tier].of(prompt, tokens)
-            cost += price
-            if probe is None:
+                price = prices[tier].of(record.prompt_tokens + self._prefixes[tier], tokens)
                 if failed or tier != kept:
                     waste += price
                     if tier < kept or tier == 0:
                         wasted_cheap += tokens
                     else:
                         wasted_large += tokens
-                continue
-            probes += 1
-            probe_tokens += tokens
-            if cancelled is None:
-                heard += 1
             else:
-                waste += price
-                wasted_probe += tokens
+                price = prices[tier].of(0 if running.shared else record.prompt_tokens, tokens)
+                probes += 1
+                probe_tokens += tokens
+                if cancelled is None:
+                    heard += 1
+                else:
+                    waste += price
+                    wasted_probe += tokens
+            cost += price
         verdict = cascade.verdict
         return Outcome(
             self._route.id,
@@ -286,5 +280,4 @@ class _Simulation:
 
 def _generated(running: _Running, now: float) -> int:
     """Tokens of a leg until now, or until it was cancelled."""
-    assert running.record is not None
     return running.record.tokens_by((now if running.cancelled is None else running.cancelled) - running.started)
