@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import BufferedIOBase
 from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -131,6 +131,22 @@ class RoutingRow(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.cheap.correct is not None and self.large is not None and self.large.correct is not None
 
 
+class _RoutingRowAsWritten(msgspec.Struct):
+    """A `RoutingRow` as other people's files have it: `id` may be a number, or missing."""
+
+    question: str
+    cheap: CheapLeg
+    large: LargeLeg | None = None
+    gold: list[str] | None = None
+    kind: str | None = None
+    id: str | int | None = None
+
+    def row(self, number: int) -> RoutingRow:
+        """The row, which is called by the `number` of its line if by nothing else."""
+        name = str(number if self.id is None else self.id)
+        return RoutingRow(name, self.question, self.cheap, self.large, self.gold, self.kind)
+
+
 Row = TypeVar("Row", NliRow, PairRow, RoutingRow)
 
 
@@ -190,10 +206,12 @@ def numbered(lines: Iterable[bytes], name: str) -> Iterator[tuple[int, bytes]]:
 
 
 def _decoded(lines: Iterable[bytes], kind: type[Row], name: str) -> Iterator[Row]:
-    decoder = msgspec.json.Decoder(kind)
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_RoutingRowAsWritten if kind is RoutingRow else kind)
     for number, text in numbered(lines, name):
         try:
-            yield decoder.decode(text)
+            written = decoder.decode(text)
+            row: Row = written.row(number) if kind is RoutingRow else written
+            yield row
         except UnicodeDecodeError as error:
             raise DataFileError(f"{name}: line {number}: not UTF-8 ({error.reason})") from error
         except msgspec.DecodeError as error:  # names the field

@@ -157,7 +157,7 @@ def test_routing_needs_labels_and_rows(tmp_path: Path, loaded: list[str], capsys
             lines([{"id": "1", "question": "Q", "cheap": {"answer": "a"}}]),
             "line 1: Object missing required field `samp",
         ),
-        (lines([*ROUTES, {"id": 7}]), "line 6: Expected `str`, got `int` - at `$.id`"),
+        (lines([*ROUTES, {"id": [7]}]), "line 6: Expected `int | str | null`, got `array` - at `$.id`"),
     ):
         path.write_bytes(content)
         assert main(["eval", "routing", str(path)]) == 2

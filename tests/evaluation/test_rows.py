@@ -201,3 +201,9 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
     assert labelled([without, with_label, without], name="here") == ([with_label], 2)
     with pytest.raises(DataFileError, match=r"here: none of the 2 rows says .*`cheap\.correct`"):
         labelled([without, without], name="here")
+
+
+def test_a_row_may_be_called_by_a_number_or_by_its_line() -> None:
+    rows: list[dict[str, object]] = [{"id": "a"}, {"id": 7}, {}]
+    lines = [json.dumps({"question": "Who?", "cheap": CHEAP, **row}).encode() for row in rows]
+    assert [row.id for row in parse_rows(lines, RoutingRow, name="here")] == ["a", "7", "3"]
