@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from streamroute.core.gain import RIGHT_WHERE_RIGHT, RIGHT_WHERE_WRONG
 from streamroute.core.policy import Policy, Snapshot, Threshold
 from streamroute.core.types import Verdict
 
@@ -120,8 +121,8 @@ class Gain:
     Raises ValueError unless q0, q1 are probabilities and q0 + 1 - q1 > 0.
     """
 
-    q0: float = 0.6
-    q1: float = 0.92
+    q0: float = RIGHT_WHERE_WRONG
+    q1: float = RIGHT_WHERE_RIGHT
     rows: int = 0
 
     def __post_init__(self) -> None:

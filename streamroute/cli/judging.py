@@ -12,13 +12,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streamroute.calibration.labels import differs
 from streamroute.calibration.records import Record
-from streamroute.config.binding import RULE, THETA, binding_of, most_probes
+from streamroute.config.binding import RULE, THETA, binding_of
 from streamroute.config.settings import RouteSettings, Settings
 from streamroute.core.types import Confidence, Sample, TokenLogprob
 from streamroute.evaluation.rows import CheapLeg, LargeLeg, RoutingRow
 from streamroute.routing.tiers import Price
 from streamroute.uncertainty.base import EntailmentModel
 from streamroute.uncertainty.clustering import Comparer
+from streamroute.uncertainty.combine import most_probes
 from streamroute.uncertainty.judge import SemanticEntropy
 
 __all__ = ("Judged", "judge_rows", "record_of")

@@ -17,7 +17,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from streamroute.calibration.artefact import read_artefact
 from streamroute.cli.eval import load_model
 from streamroute.cli.frontier import Point, csv_of, details, plot, side_by_side
-from streamroute.config.binding import most_probes
 from streamroute.core.plan import AutoRelease
 from streamroute.errors import BadRequestError, DataFileError
 from streamroute.evaluation.rows import RoutingRow
@@ -39,6 +38,7 @@ from streamroute.evaluation.simulation.systems import (
 from streamroute.evaluation.simulation.timings import Timings, read_timings
 from streamroute.evaluation.simulation.traces import read_routes
 from streamroute.nli.manifest import chosen_model
+from streamroute.uncertainty.combine import most_probes
 
 __all__ = ("load_model", "run")
 

@@ -16,17 +16,10 @@ from streamroute.errors import ConfigError
 from streamroute.nli.manifest import bundled_manifest, read_manifest
 from streamroute.uncertainty.clustering import Rule
 
-__all__ = ("THETA", "asked_with", "binding_of", "calibration_of", "most_probes", "stopping_of")
+__all__ = ("THETA", "asked_with", "binding_of", "calibration_of", "stopping_of")
 
 RULE, THETA = Rule.PROBABILITY, 0.5
 """Of the judge as routes compose it."""
-DEFAULT_MOST_PROBES = 8
-"""What the judge scales its entropy by (METHOD 2.2), unless a route draws more."""
-
-
-def most_probes(count: int) -> int:
-    """By a route's own `count` of probes: what another one draws must not change its scores."""
-    return max(DEFAULT_MOST_PROBES, count)
 
 
 def binding_of(settings: Settings, route: RouteSettings) -> Binding:

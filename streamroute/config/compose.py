@@ -15,7 +15,7 @@ from msgspec import to_builtins
 from streamroute.calibration.artefact import Artefact
 from streamroute.calibration.pacing import Pace
 from streamroute.config.agreement import agreement
-from streamroute.config.binding import asked_with, calibration_of, most_probes
+from streamroute.config.binding import asked_with, calibration_of
 from streamroute.config.pace import pace_of
 from streamroute.config.settings import LocalSettings, PrerouterSettings, RouteSettings, Settings, UpstreamSettings
 from streamroute.core.hedge import HedgeRule
@@ -26,6 +26,7 @@ from streamroute.routing.prerouter import RULES, PreRouter, Step
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.routing.shadow import Shadow
 from streamroute.uncertainty.base import EntailmentModel, Scorer
+from streamroute.uncertainty.combine import most_probes
 from streamroute.upstreams.base import ChatRequest, Upstream
 
 if TYPE_CHECKING:

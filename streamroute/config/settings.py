@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from streamroute.core.gain import RIGHT_WHERE_RIGHT, RIGHT_WHERE_WRONG
 from streamroute.core.types import Release
 
 __all__ = (
@@ -133,8 +134,8 @@ class StoppingSettings(_Table, frozen=True, kw_only=True):
 
     probe_price: Money = 0.005
     escalation_price: Money | None = None
-    right_when_right: Probability = 0.92
-    right_when_wrong: Probability = 0.60
+    right_when_right: Probability = RIGHT_WHERE_RIGHT
+    right_when_wrong: Probability = RIGHT_WHERE_WRONG
     confidence: Probability = 0.95
     window: Count = 3
     agree_if_right: Probability = 0.85
@@ -157,8 +158,8 @@ class QualitySettings(_Table, frozen=True, kw_only=True):
     second: Money = 0.0
     annoyance: Money = 2.0
     mix: Probability = 0.0
-    right: Annotated[tuple[Probability, ...], Meta(min_length=1)] = (0.92,)
-    wrong: Annotated[tuple[Probability, ...], Meta(min_length=1)] = (0.6,)
+    right: Annotated[tuple[Probability, ...], Meta(min_length=1)] = (RIGHT_WHERE_RIGHT,)
+    wrong: Annotated[tuple[Probability, ...], Meta(min_length=1)] = (RIGHT_WHERE_WRONG,)
     delay: Annotated[tuple[Money, ...], Meta(min_length=1)] = (0.9,)
 
 

@@ -8,6 +8,9 @@ from streamroute.core.policy import Policy, Snapshot
 from streamroute.core.types import UNDECIDED, Decision, Verdict
 from streamroute.errors import ConfigError
 
+RIGHT_WHERE_RIGHT, RIGHT_WHERE_WRONG = 0.92, 0.6
+"""How often a larger model is right where a smaller one is, and where it is not, before anything is known of the two
+(METHOD 2.5: from the released responses of RouteLLM's pair of models)."""
 CHARACTERS_PER_SECOND = 20.0
 """Reading speed: five tokens a second, of four characters each."""
 
@@ -27,8 +30,8 @@ class Gain(Policy):
     be until `horizon` seconds into the tier, would decide alike: let `horizon` be no less than the plan's deadline.
     """
 
-    keeps: float = 0.92
-    rescues: float = 0.6
+    keeps: float = RIGHT_WHERE_RIGHT
+    rescues: float = RIGHT_WHERE_WRONG
     cost: float = 0.05
     saving: float = 0.0
     second: float = 0.01

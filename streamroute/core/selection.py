@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from streamroute.core.gain import RIGHT_WHERE_RIGHT, RIGHT_WHERE_WRONG
 from streamroute.core.policy import Policy, Snapshot
 from streamroute.core.types import UNDECIDED, Decision, Verdict
 
@@ -37,12 +38,11 @@ class Link(Protocol):
 class LinearLink:
     """`if_right (1 - p) + if_wrong p`: how often a tier is right where the one below is, and where it is not.
 
-    The defaults are METHOD 2.5, from the released responses of RouteLLM's pair of models. Raises ValueError unless
-    `0 <= if_wrong <= if_right <= 1`.
+    Raises ValueError unless `0 <= if_wrong <= if_right <= 1`.
     """
 
-    if_right: float = 0.92
-    if_wrong: float = 0.6
+    if_right: float = RIGHT_WHERE_RIGHT
+    if_wrong: float = RIGHT_WHERE_WRONG
 
     def __post_init__(self) -> None:
         if not 0 <= self.if_wrong <= self.if_right <= 1:

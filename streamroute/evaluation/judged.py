@@ -15,13 +15,11 @@ from streamroute.evaluation.sampled import SampledRow
 from streamroute.evaluation.scoring import Memo, Progress, all_relations, matrix_pairs, measures_of
 from streamroute.nli.batcher import BlockingModel
 from streamroute.uncertainty.base import Pair, Relations
+from streamroute.uncertainty.combine import most_probes
 from streamroute.uncertainty.judge import SemanticEntropy
 from streamroute.uncertainty.measures.families import Family, family
 
 __all__ = ("Blocking", "Judged", "Judgement", "judge_rows", "with_samples")
-
-LEAST_SCALE = 8
-"""Probes that the entropy is scaled to, at least: the judge's own default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +75,7 @@ def judge_rows(
 async def _judge_rows(model: BlockingModel, rows: Sequence[RoutingRow], progress: Progress) -> Judgement:
     began = time.perf_counter()
     memo = Memo(Blocking(model))
-    most = max([LEAST_SCALE, *(len(row.cheap.samples) for row in rows)])
+    most = most_probes(max((len(row.cheap.samples) for row in rows), default=0))
     scorer = SemanticEntropy(memo, logprobs=True, most_probes=most)
     texts = [_sampled(row) for row in rows]
     await memo.relations([pair for each in texts for pair in matrix_pairs(each, memo)], progress=progress)

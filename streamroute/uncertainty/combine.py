@@ -21,6 +21,7 @@ from streamroute.uncertainty.sequential import Groups, Stance, reachable_range
 from streamroute.uncertainty.wording import Wording, lexical_diversity
 
 __all__ = (
+    "DEFAULT_MOST_PROBES",
     "Doubt",
     "Features",
     "Observed",
@@ -31,6 +32,7 @@ __all__ = (
     "features_of",
     "final_score",
     "is_minority",
+    "most_probes",
     "no_label_score",
 )
 
@@ -43,10 +45,17 @@ LOGPROB_WEIGHT = 0.3
 IDENTICAL_SCORE = 0.05
 MINORITY_SCORE = 0.7
 MINORITY_MARGIN = 2
+DEFAULT_MOST_PROBES = 8
+"""What the entropy is scaled by (METHOD 2.2), unless more are drawn."""
 IGNORANCE_SCORE = 0.95
 REFUSAL_SCORE = 0.0
 # Bounds and final score are sums of the same terms in different order; the certificate must hold to the last bit.
 ROUNDING = 1e-9
+
+
+def most_probes(count: int) -> int:
+    """What `count` probes scale the entropy by: their own number alone, whatever else the judge judges."""
+    return max(DEFAULT_MOST_PROBES, count)
 
 
 def disagreement(agreeing: int, probes: int) -> float:
@@ -119,7 +128,7 @@ class Observed:
     doubt: Doubt | None = None
     prior: float | None = None
     sampled_answer: bool = False
-    most_probes: int = 8
+    most_probes: int = DEFAULT_MOST_PROBES
 
     @property
     def probes(self) -> int:
@@ -163,13 +172,16 @@ def features_of(seen: Observed) -> Features:
     return _features(groups, seen, known, identical=seen.identical and seen.probes > 0)
 
 
-def final_score(seen: Observed, score_of: ScoreOf = no_label_score) -> float:
-    """The score if no more probes come."""
-    return REFUSAL_SCORE if seen.refused else score_of(features_of(seen))
+def final_score(seen: Observed, score_of: ScoreOf = no_label_score, features: Features | None = None) -> float:
+    """The score if no more probes come. `features` are `features_of(seen)`, for callers who have them already."""
+    return REFUSAL_SCORE if seen.refused else score_of(features or features_of(seen))
 
 
-def certified_interval(seen: Observed, remaining: int, score_of: ScoreOf = no_label_score) -> tuple[float, float]:
+def certified_interval(
+    seen: Observed, remaining: int, score_of: ScoreOf = no_label_score, features: Features | None = None
+) -> tuple[float, float]:
     """The least and the greatest final score that `remaining` more probes, and the answer if not there yet, allow.
+    `features` as in `final_score`.
 
     Count features are enumerated exactly; those that depend on texts are bounded (METHOD 3.2). Valid for any relation
     once the answer is judged; before that, for one that is an equivalence, and it can only certify escalation then,
@@ -178,7 +190,7 @@ def certified_interval(seen: Observed, remaining: int, score_of: ScoreOf = no_la
     own = next((group for group in seen.groups if group.answer), None)
     still = seen.doubt is None or seen.doubt.low == seen.doubt.high
     if own is not None and remaining <= 0 and still:
-        score = final_score(seen, score_of)
+        score = final_score(seen, score_of, features)
         return score, score
     least, most = _bounds(seen, remaining)
 

@@ -7,10 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from streamroute.core.types import Confidence, Evidence, Sample
+from streamroute.core.types import Confidence, Evidence, Features, Sample
 from streamroute.uncertainty.base import EntailmentModel
 from streamroute.uncertainty.clustering import Clustering, Comparer, Rule, cluster
 from streamroute.uncertainty.combine import (
+    DEFAULT_MOST_PROBES,
     Observed,
     ScoreOf,
     certified_interval,
@@ -50,7 +51,7 @@ class SemanticEntropy:
         score: ScoreOf = no_label_score,
         logprobs: bool = False,
         sampled_answer: bool = False,
-        most_probes: int = 8,
+        most_probes: int = DEFAULT_MOST_PROBES,
     ) -> None:
         if not 0 < theta < 1:
             raise ValueError(f"theta must be between 0 and 1, not {theta}")
@@ -134,9 +135,10 @@ class _Session:
         )
         await asyncio.sleep(0)
         expected = max(expected, len(samples))
-        low, high = certified_interval(seen, expected - len(samples), self._score)
+        features = features_of(seen)
+        low, high = certified_interval(seen, expected - len(samples), self._score, features)
         self._seconds += time.perf_counter() - began
-        return self._evidence(found, seen, texts, expected=expected, low=low, high=high)
+        return self._evidence(found, seen, texts, features, expected=expected, low=low, high=high)
 
     async def _contradictions(
         self, answer: str, finished: bool, samples: Sequence[Sample], shown: Gist | None, found: Clustering
@@ -154,7 +156,15 @@ class _Session:
         return tuple(values)
 
     def _evidence(
-        self, found: Clustering, seen: Observed, texts: Sequence[Gist], *, expected: int, low: float, high: float
+        self,
+        found: Clustering,
+        seen: Observed,
+        texts: Sequence[Gist],
+        features: Features,
+        *,
+        expected: int,
+        low: float,
+        high: float,
     ) -> Evidence:
         head = len(texts) - len(self._probes)
         counted = found.assignment if self._sampled_answer else found.assignment[head:]
@@ -165,7 +175,7 @@ class _Session:
         return Evidence(
             samples=len(self._probes),
             expected=expected,
-            score=min(high, max(low, final_score(seen, self._score))),
+            score=min(high, max(low, final_score(seen, self._score, features))),
             low=low,
             high=high,
             entropy=discrete_entropy(counts),
@@ -178,7 +188,7 @@ class _Session:
             nli_pairs=self._comparer.pairs + self._check.pairs,
             seconds=self._seconds,
             note=_note(texts, answered=seen.answered),
-            features=features_of(seen),
+            features=features,
         )
 
 

@@ -13,7 +13,7 @@ from streamroute.calibration.artefact import Promise, ScoreFit, write_artefact
 from streamroute.calibration.recalibrate import Platt, Recalibrated
 from streamroute.calibration.thresholds import Calibrated
 from streamroute.calibration.tracker import Jittered
-from streamroute.config.binding import binding_of, most_probes
+from streamroute.config.binding import binding_of
 from streamroute.config.check import Severity, check
 from streamroute.config.compose import compose
 from streamroute.config.load import load
@@ -23,6 +23,7 @@ from streamroute.core.policy import Threshold
 from streamroute.core.types import Evidence, Features
 from streamroute.errors import ConfigError
 from streamroute.testing import ScriptedScorer
+from streamroute.uncertainty.combine import most_probes
 from streamroute.uncertainty.fitted import Logistic
 from tests.calibration.made import artefact
 

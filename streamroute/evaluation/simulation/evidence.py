@@ -31,6 +31,7 @@ from streamroute.nli.batcher import BlockingModel
 from streamroute.nli.manifest import ModelSpec
 from streamroute.routing.tiers import Price, question_of
 from streamroute.uncertainty.base import Scorer
+from streamroute.uncertainty.combine import DEFAULT_MOST_PROBES
 from streamroute.uncertainty.judge import SemanticEntropy
 
 __all__ = ("BlockingJudge", "identity", "judge_all", "load_judged", "save_judged")
@@ -55,7 +56,7 @@ class BlockingJudge:
     """A judge that is asked from outside of any event loop: semantic entropy over a model that is `load`ed when it is
     asked the first time. A context manager: it holds a loop of its own. `most_probes` scales the entropy."""
 
-    def __init__(self, load: Callable[[], BlockingModel], *, most_probes: int = 8) -> None:
+    def __init__(self, load: Callable[[], BlockingModel], *, most_probes: int = DEFAULT_MOST_PROBES) -> None:
         self._load = load
         self._most_probes = most_probes
         self._runner = asyncio.Runner()

@@ -6,14 +6,11 @@ import math
 from dataclasses import dataclass
 
 from streamroute.core.types import Features
-from streamroute.uncertainty.combine import MINORITY_MARGIN, disagreement, no_label_score
+from streamroute.uncertainty.combine import DEFAULT_MOST_PROBES, MINORITY_MARGIN, disagreement, no_label_score
 from streamroute.uncertainty.fitted import Logistic
 from streamroute.uncertainty.stopping.states import State
 
 __all__ = ("ChanceOfScore", "ChanceOfState", "chance_of_score", "chance_of_state", "features_of", "log_odds")
-
-MOST_PROBES = 8
-"""What the entropy is scaled by, as the judge does."""
 
 
 def chance_of_score(score: float) -> float:
@@ -26,7 +23,7 @@ def chance_of_state(state: State) -> float:
     return chance_of_score(no_label_score(features_of(state)))
 
 
-def features_of(state: State, *, most: int = MOST_PROBES) -> Features:
+def features_of(state: State, *, most: int = DEFAULT_MOST_PROBES) -> Features:
     """The features of counts, `state.own` known; contradiction and likeness as far as counts tell. `most` probes scale
     the entropy."""
     own = state.own or 0
@@ -46,7 +43,7 @@ class ChanceOfState:
     """`chance_of_state`, fitted; `most` as in `features_of`."""
 
     logistic: Logistic
-    most: int = MOST_PROBES
+    most: int = DEFAULT_MOST_PROBES
 
     def __call__(self, state: State) -> float:
         return self.logistic(features_of(state, most=self.most))

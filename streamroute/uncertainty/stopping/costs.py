@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from streamroute.core.gain import RIGHT_WHERE_RIGHT, RIGHT_WHERE_WRONG
+
 __all__ = ("Costs",)
 
 
@@ -20,8 +22,8 @@ class Costs:
 
     probe: float = 0.002
     escalation: float = 0.05
-    right_when_right: float = 0.92
-    right_when_wrong: float = 0.60
+    right_when_right: float = RIGHT_WHERE_RIGHT
+    right_when_wrong: float = RIGHT_WHERE_WRONG
 
     def __post_init__(self) -> None:
         for name in ("probe", "escalation"):
