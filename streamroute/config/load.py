@@ -8,7 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from streamroute.config.settings import LocalSettings, RouteSettings, ServerSettings, Settings, UpstreamSettings
+from streamroute.config.settings import (
+    LocalSettings,
+    OpenAISettings,
+    RouteSettings,
+    ServerSettings,
+    Settings,
+    UpstreamSettings,
+)
 from streamroute.config.strict import ComplaintError, nearest, strictly
 from streamroute.errors import ConfigError
 
@@ -43,7 +50,7 @@ def loads(text: str, *, source: str = "<config>", folder: Path = Path()) -> Sett
         raise ConfigError(f"{source}: {complaint}") from None
     return msgspec.structs.replace(
         settings,
-        server=_journalled(settings.server, folder),
+        server=_placed(settings.server, folder),
         upstreams=tuple(_anchored(one, folder) for one in settings.upstreams),
         routes=tuple(_calibrated(one, folder) for one in settings.routes),
     )
@@ -57,7 +64,9 @@ def embedded() -> Settings:
 
 def _anchored(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:
     if isinstance(upstream, LocalSettings) and upstream.file is not None:
-        return msgspec.structs.replace(upstream, file=str(folder / Path(upstream.file).expanduser()))
+        return msgspec.structs.replace(upstream, file=_beside(upstream.file, folder))
+    if isinstance(upstream, OpenAISettings):
+        return msgspec.structs.replace(upstream, api_key_file=_beside(upstream.api_key_file, folder))
     return upstream
 
 
@@ -65,9 +74,9 @@ def _calibrated(route: RouteSettings, folder: Path) -> RouteSettings:
     return msgspec.structs.replace(route, calibration=_beside(route.calibration, folder))
 
 
-def _journalled(server: ServerSettings, folder: Path) -> ServerSettings:
-    records, feedback = (_beside(name, folder) for name in (server.records_file, server.feedback_file))
-    return msgspec.structs.replace(server, records_file=records, feedback_file=feedback)
+def _placed(server: ServerSettings, folder: Path) -> ServerSettings:
+    named = ("records_file", "feedback_file", "ledger_file")
+    return msgspec.structs.replace(server, **{name: _beside(getattr(server, name), folder) for name in named})
 
 
 def _beside(name: str | None, folder: Path) -> str | None:

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
+from streamroute.config.server import BudgetSettings, KeySettings, LimitSettings, ServerSettings
+from streamroute.config.tables import Count, Money, Name, Probability, Seconds, Table
+from streamroute.config.upstreams import (
+    BreakerSettings,
+    LocalSettings,
+    OpenAISettings,
+    PriceSettings,
+    RetrySettings,
+    TimeoutSettings,
+    UpstreamSettings,
+)
 from streamroute.core.gain import RIGHT_WHERE_RIGHT, RIGHT_WHERE_WRONG
 from streamroute.core.types import Release
 
 __all__ = (
+    "AmplificationSettings",
     "AutoSettings",
+    "BreakerSettings",
+    "BudgetSettings",
     "GainSettings",
     "HedgeSettings",
+    "KeySettings",
+    "LimitSettings",
     "LocalSettings",
     "OpenAISettings",
     "PrerouterSettings",
     "PriceSettings",
     "ProbeSettings",
     "QualitySettings",
+    "RetrySettings",
     "RouteSettings",
     "ServerSettings",
     "Settings",
@@ -28,90 +45,8 @@ __all__ = (
     "UpstreamSettings",
 )
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
-EnvName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Seconds = Annotated[float, Meta(gt=0)]
-Count = Annotated[int, Meta(ge=1)]
-Money = Annotated[float, Meta(ge=0)]
-Probability = Annotated[float, Meta(ge=0, le=1)]
 
-
-class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file: an unknown key is an error."""
-
-
-class ServerSettings(_Table, frozen=True, kw_only=True):
-    """`api_key_env` names the environment variable with the key that clients must present. Times in seconds.
-
-    `records_file` gets a record of each judged request, `feedback_file` what `POST /v1/feedback` is told: both are what
-    `streamroute calibrate` reads.
-    """
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
-    api_key_env: EnvName | None = None
-    max_body_bytes: Count = 16 * 1024 * 1024
-    drain_seconds: Annotated[float, Meta(ge=0)] = 10.0
-    records_file: str | None = None
-    feedback_file: str | None = None
-
-
-class PriceSettings(_Table, frozen=True, kw_only=True):
-    """Money per million tokens."""
-
-    prompt: Money = 0.0
-    completion: Money = 0.0
-
-
-class _Tier(_Table, frozen=True, kw_only=True):
-    """What holds for every kind of model.
-
-    `params` are defaults for the body of each request (the client's own win), `system` is put before requests that
-    bring no system message. `prefill` says that the model goes on from a last message of the assistant's.
-    """
-
-    name: Name
-    params: dict[str, Any] = {}
-    system: str | None = None
-    price: PriceSettings = PriceSettings()
-    prefill: bool = False
-
-
-class TimeoutSettings(_Table, frozen=True, kw_only=True):
-    """How many seconds a server may take to be connected to, to say the first token, between two, and altogether."""
-
-    connect: Seconds = 5.0
-    first: Seconds = 60.0
-    between: Seconds = 30.0
-    total: Seconds = 600.0
-
-
-class OpenAISettings(_Tier, frozen=True, kw_only=True, tag_field="kind", tag="openai"):
-    """An OpenAI-compatible server. The key is read from the environment variable `api_key_env`, never from the file."""
-
-    base_url: Annotated[str, Meta(pattern=r"^https?://[^/@\s]+[^@\s]*$")]
-    model: Annotated[str, Meta(min_length=1)]
-    api_key_env: EnvName | None = None
-    supports_n: bool = False
-    timeouts: TimeoutSettings = TimeoutSettings()
-
-
-class LocalSettings(_Tier, frozen=True, kw_only=True, tag_field="kind", tag="local"):
-    """A model in this process: `model` is a name that `streamroute models list` knows, `file` a GGUF file.
-
-    `context` is how many tokens all requests that run at once may hold.
-    """
-
-    model: str | None = None
-    file: str | None = None
-    threads: Count | None = None
-    context: Count | None = None
-
-
-UpstreamSettings = OpenAISettings | LocalSettings
-
-
-class ProbeSettings(_Table, frozen=True, kw_only=True):
+class ProbeSettings(Table, frozen=True, kw_only=True):
     """The samples that the cheap tiers' answers are judged by; `count = 0` judges nothing."""
 
     count: Annotated[int, Meta(ge=0, le=64)] = 5
@@ -120,11 +55,11 @@ class ProbeSettings(_Table, frozen=True, kw_only=True):
     skip_confident: Annotated[float, Meta(gt=0, le=1)] | None = None
     max_tokens: Count = 96
     temperature: Annotated[float, Meta(ge=0, le=2)] = 1.0
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = field(default_factory=dict)
     suffix: str = ""
 
 
-class StoppingSettings(_Table, frozen=True, kw_only=True):
+class StoppingSettings(Table, frozen=True, kw_only=True):
     """When probing stops, for the `policy` of a route that stops early; each reads its own (METHOD 3.3).
 
     `stopping-table`: prices in values of a right answer, and how often the large model is right where the cheap answer
@@ -144,7 +79,7 @@ class StoppingSettings(_Table, frozen=True, kw_only=True):
     false_escalation: Probability = 0.1
 
 
-class QualitySettings(_Table, frozen=True, kw_only=True):
+class QualitySettings(Table, frozen=True, kw_only=True):
     """What `policy = "cascade-routing"` weighs. Costs are in answers of the dearest tier.
 
     `trade` is the quality that one such answer must bring (METHOD 5.4: a right answer is worth 20 of them), `second`
@@ -163,7 +98,7 @@ class QualitySettings(_Table, frozen=True, kw_only=True):
     delay: Annotated[tuple[Money, ...], Meta(min_length=1)] = (0.9,)
 
 
-class GainSettings(_Table, frozen=True, kw_only=True):
+class GainSettings(Table, frozen=True, kw_only=True):
     """What `policy = "gain"` weighs (METHOD 2.5, 5.4). Prices are in values of one right answer.
 
     `keeps` is how often the largest model is right where the cheap one is, `rescues` how often where it is not; with a
@@ -187,7 +122,7 @@ class GainSettings(_Table, frozen=True, kw_only=True):
 Step = Literal["off", "judge", "skip_cheap", "skip_probes"]
 
 
-class PrerouterSettings(_Table, frozen=True, kw_only=True):
+class PrerouterSettings(Table, frozen=True, kw_only=True):
     """What the prompt alone decides, rule by rule: `skip_cheap` starts at the second tier, `skip_probes` takes the
     cheap answer unjudged, `judge` ends the search without a change, `off` never applies. Nothing is decided unless this
     table is there. `long` applies from `long_characters` on, `language` to what does not look English."""
@@ -201,7 +136,7 @@ class PrerouterSettings(_Table, frozen=True, kw_only=True):
     long_characters: Count = 4000
 
 
-class TimingSettings(_Table, frozen=True, kw_only=True):
+class TimingSettings(Table, frozen=True, kw_only=True):
     """What is known of a route's speed, for `streamroute check`: seconds to the first token of either model, tokens a
     second, mean and standard deviation of the time from the cheap model's first token to the decision, and the share of
     requests that is escalated. The defaults are those of METHOD 5.1."""
@@ -215,7 +150,7 @@ class TimingSettings(_Table, frozen=True, kw_only=True):
     escalated: Probability = 0.25
 
 
-class AutoSettings(_Table, frozen=True, kw_only=True):
+class AutoSettings(Table, frozen=True, kw_only=True):
     """When `release = "auto"` holds an answer, and what becomes of a shown one on escalation. Times in seconds."""
 
     annoyance: Annotated[float, Meta(ge=0)] = 8.0
@@ -224,7 +159,7 @@ class AutoSettings(_Table, frozen=True, kw_only=True):
     on_escalation: Literal["retract", "append", "continue"] = "retract"
 
 
-class HedgeSettings(_Table, frozen=True, kw_only=True):
+class HedgeSettings(Table, frozen=True, kw_only=True):
     """When the next tier is worth starting early. Money in any one currency, times in seconds."""
 
     waste: Money
@@ -234,10 +169,21 @@ class HedgeSettings(_Table, frozen=True, kw_only=True):
     prior: Probability = 0.25
 
 
+class AmplificationSettings(Table, frozen=True, kw_only=True):
+    """What a route may ask for beyond the one answer that each request gets anyway: probes, hedges and repeated tries,
+    for one request and in a minute, in calls and in money. What is over it is left out, and the reply says so: probes
+    first, to the last but one, then the hedge, then the judging."""
+
+    calls_per_request: Annotated[int, Meta(ge=0)] | None = None
+    calls_per_minute: Annotated[int, Meta(ge=0)] | None = None
+    cost_per_request: Money | None = None
+    cost_per_minute: Money | None = None
+
+
 Policy = Literal["threshold", "stopping-table", "adaptive-consistency", "esc", "sprt", "cascade-routing", "gain"]
 
 
-class RouteSettings(_Table, frozen=True, kw_only=True):
+class RouteSettings(Table, frozen=True, kw_only=True):
     """One name that clients may ask for, and how it is answered.
 
     `tiers` are names of upstreams, cheapest first. `threshold` is the uncertainty score above which an answer is not
@@ -266,6 +212,9 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
     hedge_after: Annotated[float, Meta(ge=0)] = float("inf")
     insurance: bool = False
     unjudged_tier: Name | None = None
+    on_break: Literal["fail", "continue"] = "fail"
+    budget: BudgetSettings = BudgetSettings()
+    amplification: AmplificationSettings = AmplificationSettings()
     auto: AutoSettings = AutoSettings()
     hedge: HedgeSettings | None = None
     probes: ProbeSettings = ProbeSettings()
@@ -279,12 +228,13 @@ class RouteSettings(_Table, frozen=True, kw_only=True):
         return len(self.tiers) - 1 if self.unjudged_tier is None else self.tiers.index(self.unjudged_tier)
 
 
-class Settings(_Table, frozen=True, kw_only=True):
+class Settings(Table, frozen=True, kw_only=True):
     """All of it. Consistent when it comes from `streamroute.config.load`."""
 
     server: ServerSettings = ServerSettings()
     upstreams: tuple[UpstreamSettings, ...] = field(name="upstream", default=())
     routes: tuple[RouteSettings, ...] = field(name="route", default=())
+    keys: tuple[KeySettings, ...] = field(name="key", default=())
 
     def upstream(self, name: str) -> UpstreamSettings:
         """Raises KeyError for a name that is not there."""

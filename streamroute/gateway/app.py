@@ -15,18 +15,17 @@ from streamroute.config.compose import ServedRoute
 from streamroute.gateway.auth import authorize
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.chat import chat_completions
-from streamroute.gateway.errors import problem_of
+from streamroute.gateway.errors import CLIENT_CLOSED, problem_of
 from streamroute.gateway.feedback import feedback
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
-from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, JOURNAL, NOTES, REQUEST_ID, SHADOWS
+from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, JOURNAL, LEDGER, NOTES, REQUEST_ID, SHADOWS
+from streamroute.gateway.ledger.entries import Ledger
+from streamroute.gateway.ledger.unkept import Unkept
 from streamroute.gateway.log import Logger, json_logger
 from streamroute.gateway.shadows import Shadows
 
 __all__ = ("create_app",)
-
-CLIENT_CLOSED = 499
-"""nginx's status for a client that left; only ever seen in the log."""
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:/@+=-]{1,128}")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -40,8 +39,9 @@ def create_app(
     log: Logger | None = None,
     journal: Journal | None = None,
     shadows: Shadows | None = None,
+    ledger: Ledger | None = None,
 ) -> web.Application:
-    """The gateway over open routes; `journal` is what is kept of them, `shadows` runs beside them.
+    """The gateway over open routes; `journal` and `ledger` are what is kept of them, `shadows` runs beside them.
 
     To be run with `handler_cancellation=True`: without it a client that leaves before the first token would leave the
     upstream generating.
@@ -50,6 +50,7 @@ def create_app(
     app[CATALOGUE] = Catalogue(routes)
     app[IN_FLIGHT] = InFlight()
     app[JOURNAL] = journal or Journal()
+    app[LEDGER] = ledger or Unkept()
     app.on_response_prepare.append(_name_request)
     app.router.add_post("/v1/chat/completions", chat_completions)
     app.router.add_get("/v1/models", _models)
@@ -81,7 +82,7 @@ def _envelope(api_key: str | None, log: Logger) -> Any:
     async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
             if request.path != "/healthz":
-                authorize(request.headers, api_key)
+                request[CLIENT] = authorize(request.headers, api_key)
             return await handler(request)
         except Exception as error:
             problem = problem_of(error)

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from streamroute.config.settings import KeySettings
 from streamroute.gateway.errors import refusal
 
-__all__ = ("authorize",)
+__all__ = ("Client", "authorize")
 
 
-def authorize(headers: Mapping[str, str], api_key: str | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks. `key` is None for the one key that may ask for everything, and where no key is asked for."""
+
+    key: KeySettings | None = None
+
+    @property
+    def name(self) -> str | None:
+        return None if self.key is None else self.key.name
+
+
+def authorize(headers: Mapping[str, str], api_key: str | None) -> Client:
     """Raises a 401 refusal unless `headers` bear the key. Without a key everyone may ask."""
     if api_key is None:
-        return
+        return Client()
     scheme, _, presented = headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not presented.strip():
         raise refusal(
@@ -22,3 +35,4 @@ def authorize(headers: Mapping[str, str], api_key: str | None) -> None:
     # As bytes: strings beyond ASCII cannot be compared in constant time.
     if not hmac.compare_digest(presented.strip().encode("utf-8", "surrogateescape"), api_key.encode()):
         raise refusal(401, "this API key is not valid here", code="invalid_api_key", WWW_Authenticate="Bearer")
+    return Client()

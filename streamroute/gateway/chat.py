@@ -8,53 +8,70 @@ import anyio
 from aiohttp import web
 
 from streamroute.core.types import Release
-from streamroute.gateway.errors import RefusedError, refusal
+from streamroute.gateway.admission import admitted
+from streamroute.gateway.errors import CLIENT_CLOSED, stopping
+from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.feedback import keep_record
 from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, NOTES, SHADOWS
-from streamroute.gateway.ledger import route_fields, route_headers, route_notes, usage_of
-from streamroute.gateway.streaming import Exchange, StreamedReply
+from streamroute.gateway.streaming import StreamedReply
+from streamroute.gateway.telling import route_fields, route_headers, usage_of
 from streamroute.routing.router import RoutedStream
-from streamroute.routing.stream import Retracted, TextDelta
+from streamroute.routing.stream import Retracted, Route, TextDelta
 from streamroute.wire.openai import Choice, ChoiceCollector, decode_request, encode_completion
 
 __all__ = ("chat_completions",)
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
-    in_flight, notes = request.app[IN_FLIGHT], request[NOTES]
-    if in_flight.draining:
-        raise _stopping()
+    if request.app[IN_FLIGHT].draining:
+        raise stopping()
     asked = decode_request(await request.read())
     assigned = request.app[CATALOGUE].assign(asked, request.headers)
-    exchange = Exchange(asked, assigned)
-    notes.update(model=asked.model, stream=asked.stream)
+    request[NOTES].update(model=asked.model, stream=asked.stream)
+    return await _routed(await admitted(request, asked, assigned))
+
+
+async def _routed(exchange: Exchange) -> web.StreamResponse:
+    """By the router: judged, or by a tier whose bytes cannot be passed on."""
+    asked, assigned = exchange.asked, exchange.assigned
+    routing = assigned.served.router.stream(
+        asked.messages,
+        params=asked.params if asked.n == 1 else {**asked.params, "n": asked.n},
+        release=assigned.release if asked.stream else Release.HOLD,
+        on_escalation=assigned.on_escalation,
+        start_tier=assigned.start_tier,
+        judge=assigned.judge,
+    )
     reply: StreamedReply | None = None
-    with anyio.CancelScope() as scope, in_flight.holding(scope):
-        routing = assigned.served.router.stream(
-            asked.messages,
-            params=asked.params if asked.n == 1 else {**asked.params, "n": asked.n},
-            release=assigned.release if asked.stream else Release.HOLD,
-            on_escalation=assigned.on_escalation,
-            start_tier=assigned.start_tier,
-            judge=assigned.judge,
-        )
+    with anyio.CancelScope() as scope, exchange.request.app[IN_FLIGHT].holding(scope):
         async with routing as stream:
             try:
                 if not asked.stream:
                     return await _whole_reply(stream, exchange)
-                reply = StreamedReply(request, stream, exchange)
+                reply = StreamedReply(stream, exchange)
                 return await reply.run()
+            except Exception as error:
+                await exchange.failed(stream.route, error)
+                raise
             finally:
-                notes.update(route_notes(stream.route, exchange.route, assigned.unjudged))
-                if (pace := assigned.served.pace) is not None and pace.alarm is not None and pace.alarm.raised:
-                    notes["drift"] = pace.alarm.raised
-                keep_record(request, stream.route, asked.messages, exchange.id)
-                if assigned.judge and (shadows := request.app.get(SHADOWS)) is not None:
-                    shadows.consider(assigned.served, asked.messages, asked.params, exchange.id)
+                exchange.settle(
+                    stream.route, status=503 if scope.cancel_called else CLIENT_CLOSED
+                )  # unless it has been
+                _note(exchange, stream.route)
     # Only a scope that was cancelled, because the server stops, comes here.
     if reply is None:
-        raise _stopping()
-    return await reply.fail(_stopping())
+        raise stopping()
+    return await reply.fail(stopping())
+
+
+def _note(exchange: Exchange, route: Route) -> None:
+    """A judged route leaves a record, and perhaps a shadow."""
+    request, assigned = exchange.request, exchange.assigned
+    if (pace := assigned.served.pace) is not None and pace.alarm is not None and pace.alarm.raised:
+        request[NOTES]["drift"] = pace.alarm.raised
+    keep_record(request, route, exchange.asked.messages, exchange.id)
+    if assigned.judge and (shadows := request.app.get(SHADOWS)) is not None:
+        shadows.consider(assigned.served, exchange.asked.messages, exchange.asked.params, exchange.id)
 
 
 async def _whole_reply(stream: RoutedStream, exchange: Exchange) -> web.Response:
@@ -76,9 +93,7 @@ async def _whole_reply(stream: RoutedStream, exchange: Exchange) -> web.Response
         fields=route_fields(route, exchange.route, unjudged),
         logprobs=exchange.logprobs,
     )
+    exchange.settle(route, status=200)
+    await exchange.account.written()
     headers = route_headers(route, exchange.route, unjudged)
     return web.Response(body=body, content_type="application/json", headers=headers)
-
-
-def _stopping() -> RefusedError:
-    return refusal(503, "the server is stopping", code="stopping", Connection="close")

@@ -12,7 +12,10 @@ from streamroute.errors import BadRequestError, RouteError, StreamrouteError
 from streamroute.wire.errors import WireError
 from streamroute.wire.openai import encode_error
 
-__all__ = ("Problem", "RefusedError", "problem_of", "refusal")
+__all__ = ("CLIENT_CLOSED", "Problem", "RefusedError", "problem_of", "refusal", "stopping")
+
+CLIENT_CLOSED = 499
+"""nginx's status for a client that left; only ever seen in the log and the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,11 @@ def refusal(status: int, message: str, *, code: str, param: str | None = None, *
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     kind = "authentication_error" if status == 401 else "invalid_request_error"
     return RefusedError(Problem(status=status, message=message, type=kind, param=param, code=code, headers=named))
+
+
+def stopping() -> RefusedError:
+    """The server takes no more."""
+    return refusal(503, "the server is stopping", code="stopping", Connection="close", Retry_After="5")
 
 
 def problem_of(error: Exception) -> Problem:

@@ -14,7 +14,7 @@ from streamroute.errors import BadRequestError
 from streamroute.gateway.errors import Problem, RefusedError
 from streamroute.gateway.journal import known_again
 from streamroute.gateway.keys import JOURNAL, NOTES
-from streamroute.gateway.ledger import evidence_fields
+from streamroute.gateway.telling import evidence_fields
 from streamroute.routing.stream import Route
 from streamroute.upstreams.base import Message
 

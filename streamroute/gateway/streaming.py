@@ -7,49 +7,29 @@ frame, and the stream ends without `[DONE]`. Events that are ready together leav
 from __future__ import annotations
 
 import dataclasses
-import time
-import uuid
 from typing import Any, assert_never
 
 from aiohttp import web
 
 from streamroute.core.types import Delta
 from streamroute.errors import RouteError
-from streamroute.gateway.catalogue import Assignment
 from streamroute.gateway.errors import Problem, problem_of
+from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.keys import NOTES
-from streamroute.gateway.ledger import evidence_fields, route_fields, route_headers, usage_of
+from streamroute.gateway.telling import evidence_fields, route_fields, route_headers, usage_of
 from streamroute.routing.router import RoutedStream
 from streamroute.routing.stream import Appended, Committed, Continued, Retracted, StreamEvent, TextDelta
-from streamroute.wire.openai import ChunkEncoder, ClientRequest
+from streamroute.wire.openai import ChunkEncoder
 from streamroute.wire.sse import DONE_EVENT, encode_event
 
-__all__ = ("Exchange", "StreamedReply")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Exchange:
-    """One request and what its reply is called. The reply bears the model name that was asked for."""
-
-    asked: ClientRequest
-    assigned: Assignment
-    id: str = dataclasses.field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
-    created: int = dataclasses.field(default_factory=lambda: int(time.time()))
-
-    @property
-    def route(self) -> str:
-        return self.assigned.served.settings.name
-
-    @property
-    def logprobs(self) -> bool:
-        return bool(self.asked.params.get("logprobs"))
+__all__ = ("StreamedReply",)
 
 
 class StreamedReply:
     """Sends one route to one client."""
 
-    def __init__(self, request: web.Request, stream: RoutedStream, exchange: Exchange) -> None:
-        self._request = request
+    def __init__(self, stream: RoutedStream, exchange: Exchange) -> None:
+        self._request = exchange.request
         self._stream = stream
         self._exchange = exchange
         self._encoder = ChunkEncoder(
@@ -84,6 +64,7 @@ class StreamedReply:
             raise error
         problem: Problem = problem_of(error)
         self._request[NOTES].update(error=problem.message, status=problem.status)
+        self._exchange.settle(self._stream.route, status=problem.status, error=problem.message)
         self._waiting.append(encode_event(problem.body))
         return await self._end()
 
@@ -144,9 +125,12 @@ class StreamedReply:
             fields = route_fields(route, exchange.route, exchange.assigned.unjudged)
             self._waiting.append(self._encoder.usage(usage_of(route), fields))
         self._waiting.append(DONE_EVENT)
+        exchange.settle(route, status=200)
         return await self._end()
 
     async def _end(self) -> web.StreamResponse:
+        """The client is told that it is over once the ledger has it."""
+        await self._exchange.account.written()
         response = await self._flush()
         await response.write_eof()
         return response
@@ -156,6 +140,7 @@ class StreamedReply:
             headers = route_headers(self._stream.route, self._exchange.route, self._exchange.assigned.unjudged)
             headers |= {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
             self._response = web.StreamResponse(headers=headers)
+            await self._exchange.account.written()
             await self._response.prepare(self._request)
         if self._waiting:
             block = b"".join(self._waiting)
