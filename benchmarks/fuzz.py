@@ -54,7 +54,8 @@ _ODD = (b"\x00", b"\xff\xfe", b"\xe2\x82", b"\xf0\x9f\x98", b"\r", b"\r\n\r\n", 
         b'"index":99,', b'"n":0,', b"NaN", b"9" * 30, b'{"error":{"message":1}}')  # fmt: skip
 _VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 1.5, 1e300, 10**30, "", "x", "\u0000", "\ud800", [], {}, [None], [[]], {"a": 1},
-    [{"type": "text"}], {"type": "json_schema"}, ["audio"], "auto", "retract", [{"role": "user", "content": "?"}], [{"index": "0"}], 128, 2,
+    [{"type": "text"}], {"type": "json_schema"}, ["audio"],
+    "auto", "retract", [{"role": "user", "content": "?"}], [{"index": "0"}], 128, 2,
 )  # fmt: skip
 
 _DELTAS: tuple[dict[str, Any], ...] = (
@@ -103,7 +104,8 @@ def _well_formed_request(rng: random.Random) -> dict[str, Any]:
     more: dict[str, Any] = {
         "stream": True, "stream_options": {"include_usage": True}, "n": 1, "temperature": 1.0, "stop": ["a"], "seed": 1,
         "max_tokens": 5, "logprobs": True, "tools": [{"type": "function", "function": {"name": "f"}}],
-        "tool_choice": "auto", "response_format": {"type": "text"}, "modalities": ["text"], "audio": {}, "functions": [], "user": "u",
+        "tool_choice": "auto", "response_format": {"type": "text"}, "modalities": ["text"], "audio": {},
+        "functions": [], "user": "u",
         "streamroute": {"release": "retract", "judge": True}, "metadata": {"a": "b"}, "logit_bias": {"1": 2},
     }  # fmt: skip
     for name in rng.sample(sorted(more), rng.randrange(5)):
