@@ -4,8 +4,8 @@
 
 Real processes: model servers that fail in 5 % of the scenes (`benchmarks.faulty`), `streamroute serve` before them with
 a ledger file, and this client, who leaves 5 % of the requests in some phase. Answers are numbers, so that the judge
-needs no model and the gateway itself is what is borne upon. Asked half of the route (held or shown), half of one tier; three
-in four streamed. Then it is counted:
+needs no model and the gateway itself is what is borne upon. Asked half of the route (held or shown), half of one tier;
+three in four streamed. Then it is counted:
 
 - `unfinished`: replies that ended without `[DONE]`, an error frame or an error status. Must be none.
 - `unaccounted`: replies that are not in the ledger, or with other tokens than the client saw. Must be none.
@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+
 from benchmarks.report import command, show
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ async def drained(stream: asyncio.StreamReader, lines: Counter[str]) -> None:
             lines[entry.get("level", "?")] += 1
             if entry.get("level") in ("error", "critical") and lines["shown"] < 3:
                 lines["shown"] += 1
-                print(line.decode()[:2000], file=sys.stderr)
+                print(entry.get("exception", line.decode())[-3000:], file=sys.stderr)
 
 
 async def run(requests: int, concurrent: int, workers: int) -> dict[str, object]:
