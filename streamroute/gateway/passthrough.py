@@ -49,6 +49,11 @@ async def passed_through(exchange: Exchange, endpoint: str, tiers: Iterable[int]
     with anyio.CancelScope() as scope, exchange.request.app[IN_FLIGHT].holding(scope):
         try:
             return await passage.run(tiers)
+        except ConnectionResetError:  # the client has gone, and this was sooner than our cancellation
+            if passage.response is None:
+                raise
+            exchange.request[NOTES]["status"] = CLIENT_CLOSED
+            return passage.response
         except Exception as error:
             passage.over()
             await exchange.failed(passage.route, error)
@@ -71,7 +76,7 @@ class _Passage:
         self._began = anyio.current_time()
         self._leg = Leg(exchange.assigned.start_tier)
         self._found: Findings | None = None
-        self._response: web.StreamResponse | None = None
+        self.response: web.StreamResponse | None = None
         self.route = self._meter.route
 
     async def run(self, tiers: Iterable[int]) -> web.StreamResponse:
@@ -143,14 +148,14 @@ class _Passage:
             await self._flow(reply, tap)
         except UpstreamError as error:
             if not tap.complete:  # else the answer is whole: what is missing is usage at most
-                if self._response is None:
+                if self.response is None:
                     raise
                 self._leg_over(LegState.FAILED, error)
                 label = self._tiers[self._leg.tier].label
-                return await self._broken(RouteError([(label, error)], shown=True), self._response)
+                return await self._broken(RouteError([(label, error)], shown=True), self.response)
         field = await self._finished(tap)
         tail = tap.tail(field if self._exchange.asked.include_usage else None, usage_of(self.route))
-        response = self._response or await self._prepared(reply)
+        response = self.response or await self._prepared(reply)
         await response.write_eof(tail)
         if tap.done:
             await reply.finish()
@@ -190,7 +195,7 @@ class _Passage:
         response = web.StreamResponse(headers=headers)
         await self._exchange.account.written()
         await response.prepare(self._exchange.request)
-        self._response = response
+        self.response = response
         return response
 
     def _headers(self, content_type: str) -> dict[str, str]:
@@ -210,9 +215,9 @@ class _Passage:
 
     async def stopped(self) -> web.StreamResponse:
         """The server stops."""
-        if self._response is None:
+        if self.response is None:
             raise stopping()
-        return await self._broken(stopping(), self._response)
+        return await self._broken(stopping(), self.response)
 
     async def _broken(self, error: Exception, response: web.StreamResponse) -> web.StreamResponse:
         """An end in the middle: an error frame, and no `[DONE]`."""
