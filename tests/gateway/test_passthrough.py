@@ -372,7 +372,7 @@ def test_what_fails_after_the_first_content_ends_with_an_error_frame(name: str) 
 
 def test_usage_that_does_not_come_is_not_waited_for_long() -> None:
     async def main() -> None:
-        steps = [*((0, block) for block in OWN), (HANG, "")]
+        steps: list[tuple[float, str | bytes]] = [*((0, block) for block in OWN), (HANG, "")]
         async with stage(Reply(steps)) as (made, books, http):
             began = asyncio.get_running_loop().time()
             got = await post(made, http)
@@ -480,7 +480,7 @@ def test_what_cannot_be_asked_is_refused(to: str, body: Any, status: int, param:
 def test_a_tier_that_does_not_chat_is_not_asked_to() -> None:
     async def main() -> None:
         config = CONFIG.replace('model = "small-1"', 'model = "small-1"\nserves = ["embeddings"]')
-        async with stage(whole(), config=config) as (made, _, http):
+        async with stage(whole(), config=config.replace('["cheap", "large"]', '["cheap"]')) as (made, _, http):
             got = await post(made, http)
             assert (got.status, got.error["param"], got.error["code"]) == (404, "model", "endpoint_not_served")
             assert not made.seen

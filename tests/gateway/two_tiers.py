@@ -53,7 +53,7 @@ class ModelServer(UpstreamServer):
         self.answer, self.probe = answer, probe or answer
 
     def _reply(self, body: Mapping[str, Any]) -> Reply:
-        asked = body["messages"][-1]["content"] if "messages" in body else None
+        asked = body["messages"][-1]["content"] if "messages" in body else ""
         answer, probe = self.scenes.get(asked, (self.answer, self.probe))
         return probe if is_probe(body) else answer
 
