@@ -6,3 +6,9 @@ Model server, clients and every gateway run in processes of their own; rounds ar
 over them. `passed` is what streamroute passes through, `decoded` what it reads and tells anew as a judged route does,
 with probes off. LiteLLM and TensorZero run on the Python of VENV, which needs `litellm[proxy]` and `tensorzero`.
 """
+
+from __future__ import annotations
+
+from benchmarks.gateway.run import main
+
+__all__ = ("main",)

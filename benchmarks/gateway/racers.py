@@ -83,7 +83,11 @@ def running(command: Sequence[str], port: int, log: Path, *, seconds: float = 60
     """The process while it serves: its id, and how many seconds it took to answer. Raises `TimeoutError` and
     `ChildProcessError`."""
     began = time.perf_counter()
-    quiet = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_TELEMETRY": "False"}
+    quiet = {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # as the others: open, on the loopback
+    }
     with (
         log.open("wb") as out,
         subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=os.environ | quiet) as process,

@@ -174,9 +174,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", metavar="RACER", help="these racers alone, and the model server itself")
     args = parser.parse_args()
     skipped: dict[str, str] = {}
-    with racing(args.peers, skipped) as (upstream, chosen):
-        if args.only:
-            chosen = [racer for racer in chosen if racer.name in ("direct", *args.only)]
+    with racing(args.peers, skipped) as (upstream, started):
+        chosen = [racer for racer in started if not args.only or racer.name in ("direct", *args.only)]
         found = measure(upstream, chosen, rounds=1 if args.quick else args.rounds, quick=args.quick)
     told = bars(found)
     if args.json:
