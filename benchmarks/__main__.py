@@ -20,6 +20,7 @@ BENCHMARKS = (
     "certified",
     "replay_rate",
     "visible_rate",
+    "gateway",
     "judge_verdict",
     "judge_load",
     "judge_beside_stream",

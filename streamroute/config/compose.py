@@ -28,6 +28,7 @@ from streamroute.routing.shadow import Shadow
 from streamroute.uncertainty.base import EntailmentModel, Scorer
 from streamroute.uncertainty.combine import most_probes
 from streamroute.upstreams.base import ChatRequest, Upstream
+from streamroute.upstreams.relay import RelayedReply, Relays
 
 if TYPE_CHECKING:
     from streamroute.upstreams.local import LocalUpstream
@@ -73,7 +74,7 @@ async def compose(
             if isinstance(settings.upstream(name), LocalSettings):
                 # Loaded now: a missing file is a reason not to start, and no request should wait for it.
                 await cast("LocalUpstream", upstream).start(probes=name in judged)
-            upstreams[name] = _Shared(upstream)
+            upstreams[name] = _SharedRelay(upstream) if isinstance(upstream, Relays) else _Shared(upstream)
         served = {}
         for route in chosen:
             tiers = [
@@ -107,6 +108,19 @@ class _Shared:
         pass
 
 
+class _SharedRelay(_Shared):
+    """One whose bytes can be passed on."""
+
+    def __init__(self, upstream: Relays) -> None:
+        super().__init__(upstream)
+        self._relay = upstream
+        self.serves = upstream.serves
+        self.tells_usage = upstream.tells_usage
+
+    def relay(self, endpoint: str, document: Mapping[str, Any]) -> AbstractAsyncContextManager[RelayedReply]:
+        return self._relay.relay(endpoint, document)
+
+
 def _upstream(settings: UpstreamSettings) -> Upstream:
     if isinstance(settings, LocalSettings):
         return _local(settings)
@@ -126,6 +140,8 @@ def _upstream(settings: UpstreamSettings) -> Upstream:
         model=settings.model,
         api_key=api_key,
         supports_n=settings.supports_n,
+        include_usage=settings.include_usage,
+        serves=settings.serves,
         timeouts=Timeouts(
             connect=timeouts.connect, first=timeouts.first, between=timeouts.between, total=timeouts.total
         ),

@@ -97,6 +97,7 @@ def _check_sense(settings: Settings) -> None:
         path = f"route[{index}]"
         _claim(names, route.name, f"{path}.name")
         _check_tiers(route, tiers, path)
+        _check_chat(route, settings, path)
         _check_pace(route, path)
         if route.shadow and settings.server.records_file is None:
             raise ComplaintError(f"{path}.shadow: its records need a `records_file` under [server]")
@@ -115,6 +116,14 @@ def _check_tiers(route: RouteSettings, known: tuple[str, ...], path: str) -> Non
         raise ComplaintError(
             f"{path}.probes.wave: {route.probes.wave} is more than probes.count = {route.probes.count}"
         )
+
+
+def _check_chat(route: RouteSettings, settings: Settings, path: str) -> None:
+    """Every tier of a route may have to answer for another; one alone may be there for its embeddings."""
+    for index, name in enumerate(route.tiers if len(route.tiers) > 1 else ()):
+        upstream = settings.upstream(name)
+        if isinstance(upstream, OpenAISettings) and "chat" not in upstream.serves:
+            raise ComplaintError(f"{path}.tiers[{index}]: {name!r} does not serve \"chat\"; give it a route of its own")
 
 
 def _check_pace(route: RouteSettings, path: str) -> None:

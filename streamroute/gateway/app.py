@@ -15,6 +15,7 @@ from streamroute.config.compose import ServedRoute
 from streamroute.gateway.auth import authorize
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.chat import chat_completions
+from streamroute.gateway.endpoints import completions, embeddings
 from streamroute.gateway.errors import CLIENT_CLOSED, problem_of
 from streamroute.gateway.feedback import feedback
 from streamroute.gateway.inflight import InFlight
@@ -53,6 +54,8 @@ def create_app(
     app[LEDGER] = ledger or Unkept()
     app.on_response_prepare.append(_name_request)
     app.router.add_post("/v1/chat/completions", chat_completions)
+    app.router.add_post("/v1/completions", completions)
+    app.router.add_post("/v1/embeddings", embeddings)
     app.router.add_get("/v1/models", _models)
     app.router.add_get("/v1/models/{model:.+}", _model)
     if shadows is not None:

@@ -11,6 +11,7 @@ from streamroute.config.compose import ServedRoute
 from streamroute.core.types import Release
 from streamroute.errors import BadRequestError
 from streamroute.gateway.errors import refusal
+from streamroute.upstreams.relay import Relays
 from streamroute.wire.openai import ClientRequest
 
 __all__ = ("RELEASE_HEADER", "Assignment", "Catalogue", "unjudgeable")
@@ -76,6 +77,9 @@ class Catalogue:
         if request.n > 1 and not served.router.tiers[start].upstream.supports_n:
             name = served.settings.tiers[start]
             raise BadRequestError(f"n: {name!r} gives one answer at a time", param="n", code="unsupported_value")
+        upstream = served.router.tiers[start].upstream
+        if isinstance(upstream, Relays) and "chat" not in upstream.serves:
+            raise _not_served(request.model, "chat")
         release = release or served.settings.release
         return Assignment(
             served=served,
@@ -84,6 +88,21 @@ class Catalogue:
             on_escalation=_on_escalation(release, request, headers),
             unjudged=unjudged,
         )
+
+    def serving(self, model: str, endpoint: str) -> Assignment:
+        """For what is never judged: the tier of that name, or the first of the route's, that has the endpoint. Raises
+        `RefusedError` where there is none."""
+        if model in self._tiers:
+            served, only = self._tiers[model]
+            candidates, unjudged = [only], "tier_asked"
+        else:
+            served, unjudged = self._route(model), endpoint
+            candidates = list(range(len(served.router.tiers)))
+        for index in candidates:
+            upstream = served.router.tiers[index].upstream
+            if isinstance(upstream, Relays) and endpoint in upstream.serves:
+                return Assignment(served=served, start_tier=index, release=served.settings.release, unjudged=unjudged)
+        raise _not_served(model, endpoint)
 
     def known(self, model: str) -> Mapping[str, Any]:
         """One of `models`. Raises `RefusedError` when it is not there."""
@@ -103,6 +122,11 @@ class Catalogue:
         close = difflib.get_close_matches(model, names, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names)}"
         return refusal(404, f"the model {model!r} does not exist; {hint}", code="model_not_found", param="model")
+
+
+def _not_served(model: str, endpoint: str) -> Exception:
+    message = f"the model {model!r} does not serve {endpoint}"
+    return refusal(404, message, code="endpoint_not_served", param="model")
 
 
 def unjudgeable(request: ClientRequest) -> str | None:

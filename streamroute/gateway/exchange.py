@@ -22,7 +22,8 @@ __all__ = ("Exchange",)
 
 @dataclasses.dataclass(slots=True)
 class Exchange:
-    """The reply bears the model name that was asked for. `shed` names what the amplification budget left out."""
+    """The reply bears the model name that was asked for. `shed` names what the amplification budget left out,
+    `reply_id` is the upstream's own id of a reply that was passed on."""
 
     request: web.Request
     asked: ClientRequest
@@ -32,6 +33,7 @@ class Exchange:
     created: int = dataclasses.field(default_factory=lambda: int(time.time()))
     began: float = dataclasses.field(default_factory=time.perf_counter)
     shed: tuple[str, ...] = ()
+    reply_id: str | None = None
 
     @property
     def route(self) -> str:
@@ -53,6 +55,7 @@ class Exchange:
                 unjudged=self.assigned.unjudged,
                 shed=self.shed,
                 error=error,
+                reply_id=self.reply_id,
             )
         )
 

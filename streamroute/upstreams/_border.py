@@ -33,7 +33,7 @@ class Border:
     a secret: servers like to repeat the key that they refuse."""
 
     def __init__(self, name: str, *, api_key: str | None, headers: Mapping[str, str]) -> None:
-        self._name = name
+        self.name = name
         telling = ("auth", "key", "token", "secret", "cookie")
         named = [value for header, value in headers.items() if any(word in header.lower() for word in telling)]
         self._secrets = tuple(secret for secret in (api_key, *named) if secret)
@@ -44,10 +44,10 @@ class Border:
         return message
 
     def error(self, kind: type[UpstreamError], message: str) -> UpstreamError:
-        return kind(self.redact(message), upstream=self._name)
+        return kind(self.redact(message), upstream=self.name)
 
     def status(self, status: int, message: str) -> UpstreamStatusError:
-        return UpstreamStatusError(self.redact(f"HTTP {status}: {message}"), upstream=self._name, status=status)
+        return UpstreamStatusError(self.redact(f"HTTP {status}: {message}"), upstream=self.name, status=status)
 
     def translated(self, error: aiohttp.ClientError | OSError, *, broke_off: str) -> UpstreamError:
         """`broke_off` says what it means when the connection was lost."""

@@ -34,7 +34,8 @@ class RouteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A client's request, checked. `params` is the rest of its body, without the fields that are told apart here."""
+    """A client's request, checked. `params` is the rest of its body, without the fields that are told apart here;
+    `document` is all of it."""
 
     model: str
     messages: tuple[dict[str, Any], ...]
@@ -43,6 +44,7 @@ class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
     include_usage: bool = False
     n: int = 1
     options: RouteOptions = RouteOptions()
+    document: dict[str, Any] = {}
 
     @property
     def has_media(self) -> bool:
@@ -155,6 +157,7 @@ def decode_request(body: bytes) -> ClientRequest:
         include_usage=bool(stream_options.include_usage),
         n=checked.n or 1,
         options=checked.streamroute or RouteOptions(),
+        document=document,
     )
 
 

@@ -105,7 +105,7 @@ def test_a_body_that_cannot_be_unpacked_is_a_400() -> None:
 def test_unknown_paths_and_methods_have_the_error_shape() -> None:
     async def main() -> None:
         async with serving() as served:
-            reply = await served.get("/v1/completions")
+            reply = await served.get("/v1/assistants")
             assert (reply.status, reply.error["code"]) == (404, "unknown_path")
             reply = await served.get("/v1/chat/completions")
             assert (reply.status, reply.error["code"]) == (405, "method_not_allowed")

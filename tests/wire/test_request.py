@@ -29,7 +29,8 @@ def refused_field(**fields: Any) -> BadRequestError:
 
 
 def test_the_smallest_request() -> None:
-    assert decode() == ClientRequest(model="m", messages=(USER,), params={})
+    asked = {"model": "m", "messages": [USER]}
+    assert decode() == ClientRequest(model="m", messages=(USER,), params={}, document=asked)
 
 
 def test_what_we_read_is_taken_out_and_everything_else_passes_untouched() -> None:

@@ -33,7 +33,8 @@ class Opened:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How it ended: the status that the client saw (499: it had left), all that the route did, why it was not judged,
-    what was shed of it (`probes`, `hedge`, `judging`) for the amplification budget, and what is told of a failure."""
+    what was shed of it (`probes`, `hedge`, `judging`) for the amplification budget, and what is told of a failure.
+    `reply_id` is the id in the reply's body where it is the upstream's and not that of `Opened`."""
 
     status: int
     seconds: float
@@ -41,6 +42,7 @@ class Outcome:
     unjudged: str | None = None
     shed: Sequence[str] = ()
     error: str | None = None
+    reply_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
