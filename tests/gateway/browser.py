@@ -24,10 +24,15 @@ from tests.gateway.served import RecordingLog
 from tests.support.puppet import Puppet
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 PATIENCE = 20_000
 """Milliseconds until a page that does not come to look as it should is given up."""
 
@@ -103,8 +108,18 @@ class Stage:
 
 
 @asynccontextmanager
+async def chromium() -> AsyncGenerator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
 async def staged(
-    *, api_key: str | None = None, board: Any = None, feedback: Path | None = None
+    browser: Browser, *, api_key: str | None = None, board: Any = None, feedback: Path | None = None
 ) -> AsyncGenerator[Stage]:
     """The route `auto`: three probes, everything above 0.5 is escalated. `board` is what /v1/board answers."""
     cheap, large = Puppet("cheap"), Puppet("large")
@@ -119,9 +134,6 @@ async def staged(
         if board is not None:
             app.router.add_get("/v1/board", board)
         url = await stack.enter_async_context(listening(app, ServerSettings(port=0, drain_seconds=0)))
-        playwright = await stack.enter_async_context(async_playwright())
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        stack.push_async_callback(browser.close)
         pages = await stack.enter_async_context(AsyncExitStack())
         yield Stage(cheap, large, url, browser, pages)
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from streamroute.errors import UpstreamError
 
 pytest.importorskip("playwright", reason="playwright is not installed")
 
-from playwright.async_api import Route, expect
+from playwright.async_api import Browser, Route, expect
 
-from tests.gateway.browser import CHROMIUM, PATIENCE, Stage, Watched, answering, staged
+from tests.gateway.browser import CHROMIUM, PATIENCE, Stage, Watched, answering, chromium, staged
 
 pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the PATH"),
 ]
@@ -41,6 +44,12 @@ BOARD: dict[str, Any] = {
 }
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncGenerator[Browser]:
+    async with chromium() as opened:
+        yield opened
+
+
 async def escalated(stage: Stage, seen: Watched, release: str, *, shown: bool = True) -> None:
     """The cheap answer is shown, and its probes disagree with it."""
     await seen.ask("What is the capital of Australia?", release=release)
@@ -50,8 +59,8 @@ async def escalated(stage: Stage, seen: Watched, release: str, *, shown: bool = 
     stage.cheap.probe(CANBERRA, CANBERRA)
 
 
-async def test_a_kept_answer_is_seen_from_its_first_word_to_what_it_cost() -> None:
-    async with staged() as stage:
+async def test_a_kept_answer_is_seen_from_its_first_word_to_what_it_cost(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await seen.ask("What is the capital of Australia?", release="retract")
         stage.cheap.say(CANBERRA)
@@ -75,8 +84,8 @@ async def test_a_kept_answer_is_seen_from_its_first_word_to_what_it_cost() -> No
         assert stage.cheap.running == stage.large.running == 0
 
 
-async def test_a_retracted_answer_stays_legible_but_is_struck_and_the_next_one_follows() -> None:
-    async with staged() as stage:
+async def test_a_retracted_answer_stays_legible_but_is_struck_and_the_next_one_follows(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await escalated(stage, seen, "retract")
         await seen.sees("details.withdrawn del", SYDNEY)
@@ -97,8 +106,8 @@ async def test_a_retracted_answer_stays_legible_but_is_struck_and_the_next_one_f
         assert said == ["What is the capital of Australia?", CANBERRA, "And its river?"]
 
 
-async def test_under_hold_the_judging_is_seen_and_the_judged_answer_is_not() -> None:
-    async with staged() as stage:
+async def test_under_hold_the_judging_is_seen_and_the_judged_answer_is_not(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await escalated(stage, seen, "hold", shown=False)
         await seen.sees(".verdict", "large takes over")
@@ -112,28 +121,30 @@ async def test_under_hold_the_judging_is_seen_and_the_judged_answer_is_not() -> 
         await seen.misses(".text", SYDNEY)
 
 
-async def test_what_is_appended_follows_what_it_supersedes_without_the_marker_for_others() -> None:
-    async with staged() as stage:
+async def test_what_is_appended_follows_what_it_supersedes_without_the_marker_for_others(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await escalated(stage, seen, "append")
+        await seen.sees(".doubted .pill", "large comes next")
+        stage.large.say(CANBERRA)
         await seen.sees("details.superseded .text", SYDNEY)
         await seen.sees(".superseded .pill", "superseded by large")
-        stage.large.say(CANBERRA)
         stage.large.end()
         await seen.rests()
         await seen.sees(".kept .text", CANBERRA)
         await seen.misses("#log", "[superseded")
 
 
-async def test_a_continuation_shows_its_seam() -> None:
-    async with staged() as stage:
+async def test_a_continuation_shows_its_seam(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await seen.ask("And?", release="continue")
         stage.cheap.say(f"{SYDNEY} ", "It lies by the sea and has a famous opera house. " * 3)
         await seen.sees(".provisional .text", SYDNEY)
         stage.cheap.probe(CANBERRA, CANBERRA)
-        await seen.sees(".seam", "large goes on")
+        await seen.sees(".doubted .pill", "large comes next")
         stage.large.say("No: that is Canberra.")
+        await seen.sees(".seam", "large goes on")
         stage.large.end()
         await seen.rests()
         await seen.sees(".kept .tier", "cheap, then large")
@@ -142,8 +153,8 @@ async def test_a_continuation_shows_its_seam() -> None:
         assert text.endswith("large goes onNo: that is Canberra.")
 
 
-async def test_a_failure_names_every_leg_and_is_no_part_of_the_conversation() -> None:
-    async with staged() as stage:
+async def test_a_failure_names_every_leg_and_is_no_part_of_the_conversation(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await seen.ask("Why?", release="hold")
         stage.cheap.fail(UpstreamError("no route to host", upstream="cheap"))
@@ -157,8 +168,8 @@ async def test_a_failure_names_every_leg_and_is_no_part_of_the_conversation() ->
         assert [message["content"] for message in stage.cheap.requests[-1].messages] == ["Still there?"]
 
 
-async def test_an_answer_that_breaks_off_says_so() -> None:
-    async with staged() as stage:
+async def test_an_answer_that_breaks_off_says_so(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await seen.page.select_option("#model", "large")
         await seen.ask("Why?")
@@ -170,8 +181,8 @@ async def test_an_answer_that_breaks_off_says_so() -> None:
         await seen.sees(".problem", "reset by peer")
 
 
-async def test_escape_stops_the_answer_and_closes_all_that_runs() -> None:
-    async with staged() as stage:
+async def test_escape_stops_the_answer_and_closes_all_that_runs(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await seen.ask("Tell me a story", release="retract")
         stage.cheap.say("Once upon a time")
@@ -184,8 +195,8 @@ async def test_escape_stops_the_answer_and_closes_all_that_runs() -> None:
         await expect(seen.at("#say")).to_be_focused()
 
 
-async def test_the_keyboard_alone_is_enough() -> None:
-    async with staged() as stage:
+async def test_the_keyboard_alone_is_enough(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open()
         press = seen.page.keyboard.press
         await expect(seen.at("#say")).to_be_focused()
@@ -199,7 +210,6 @@ async def test_the_keyboard_alone_is_enough() -> None:
         stage.cheap.probe("Yes.", "Yes.")
         stage.cheap.end()
         await seen.rests()
-        await seen.page.focus("body")
         await seen.page.evaluate("document.activeElement.blur()")
         await press("Tab")
         await expect(seen.at(".skip")).to_be_focused()
@@ -212,32 +222,33 @@ async def test_the_keyboard_alone_is_enough() -> None:
         assert seen.page.url.endswith("#board")
         seen.complaints[:] = [said for said in seen.complaints if "404" not in said]  # there is no board
         await press("ArrowLeft")
-        await expect(seen.at("#chat")).to_be_visible()
+        await expect(seen.at("#chat-view")).to_be_visible()
         outline = await seen.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid"
 
 
-async def test_what_a_model_says_is_text_and_never_markup() -> None:
+async def test_what_a_model_says_is_text_and_never_markup(browser: Browser) -> None:
     markup = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script><b>bold</b>"
-    async with staged() as stage:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await seen.ask(markup, release="retract")
         stage.cheap.say(markup)
         stage.cheap.probe(markup, "<i>", CANBERRA)
         stage.cheap.end()
-        await seen.sees(".text", markup)
-        assert await seen.at("#log img, #log script, #log b, #log i, .trace i").count() == 0
+        await seen.sees("del.text", markup)
+        await seen.sees(".says", "<i>")
+        assert await seen.at(".text *, .says *, .asked *").count() == 0
         assert await seen.page.title() == "streamroute"
 
 
-async def test_events_are_read_whatever_their_line_ends_and_comments() -> None:
+async def test_events_are_read_whatever_their_line_ends_and_comments(browser: Browser) -> None:
     async def fulfil(route: Route) -> None:
         chunk = {"id": "x", "choices": [{"index": 0, "delta": {"content": "Grüße, 世界"}}]}
         first, second = json.dumps(chunk, ensure_ascii=False).split(", ", 1)
         body = f"\ufeff: hello\r\n\r\nevent: message\rdata:{first},\rdata: {second}\r\r: again\n\ndata: [DONE]\n\n"
         await route.fulfill(status=200, content_type="text/event-stream", body=body)
 
-    async with staged() as stage:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await seen.page.route("**/v1/chat/completions", fulfil)
         await seen.ask("Hello")
@@ -246,8 +257,8 @@ async def test_events_are_read_whatever_their_line_ends_and_comments() -> None:
         await seen.misses(".problem")
 
 
-async def test_a_stream_that_ends_without_its_end_is_a_failure() -> None:
-    async with staged() as stage:
+async def test_a_stream_that_ends_without_its_end_is_a_failure(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await seen.page.route(
             "**/v1/chat/completions",
@@ -259,20 +270,18 @@ async def test_a_stream_that_ends_without_its_end_is_a_failure() -> None:
         await seen.sees(".problem", "The stream ended before the answer did.")
 
 
-async def test_a_refusal_is_told_in_the_servers_words() -> None:
-    async with staged() as stage:
+async def test_a_refusal_is_told_in_the_servers_words(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open(expected=("429",))
         error = {"error": {"message": "60 requests a minute are allowed", "type": "x", "code": "rate_limited"}}
-        await seen.page.route(
-            "**/v1/chat/completions", lambda route: route.fulfill(status=429, body=json.dumps(error))
-        )
+        await seen.page.route("**/v1/chat/completions", lambda route: route.fulfill(status=429, body=json.dumps(error)))
         await seen.ask("Hello")
         await seen.sees(".problem", "60 requests a minute are allowed")
         await seen.sees(".problem", "rate_limited (429)")
 
 
-async def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten_with_it() -> None:
-    async with staged(api_key="open sesame") as stage:
+async def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten_with_it(browser: Browser) -> None:
+    async with staged(browser, api_key="open sesame") as stage:
         seen = await stage.open(expected=("401",))
         await seen.sees("dialog[open]", "This server asks for a key.")
         await expect(seen.at("#key")).to_be_focused()
@@ -287,8 +296,8 @@ async def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten_with_it() -> Non
         assert await seen.page.evaluate("sessionStorage.length") == 0
 
 
-async def test_thumbs_are_kept_where_the_server_keeps_them(tmp_path: Path) -> None:
-    async with staged(feedback=tmp_path / "labels.jsonl") as stage:
+async def test_thumbs_are_kept_where_the_server_keeps_them(browser: Browser, tmp_path: Path) -> None:
+    async with staged(browser, feedback=tmp_path / "labels.jsonl") as stage:
         seen = await stage.open()
         await seen.page.select_option("#model", "large")
         await seen.ask("Why?")
@@ -303,8 +312,8 @@ async def test_thumbs_are_kept_where_the_server_keeps_them(tmp_path: Path) -> No
         assert said["id"].startswith("chatcmpl-")
 
 
-async def test_thumbs_go_where_the_server_keeps_nothing() -> None:
-    async with staged() as stage:
+async def test_thumbs_go_where_the_server_keeps_nothing(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open(expected=("404",))
         await seen.page.select_option("#model", "large")
         await seen.ask("Why?")
@@ -316,11 +325,16 @@ async def test_thumbs_go_where_the_server_keeps_nothing() -> None:
         await seen.misses("button", "Right")
 
 
-async def test_the_board_shows_rates_histograms_and_decisions_and_keeps_up() -> None:
+async def test_the_board_shows_rates_histograms_and_decisions_and_keeps_up(browser: Browser) -> None:
     calls: list[int] = []
-    async with staged(board=answering(BOARD, calls)) as stage:
+    async with staged(browser, board=answering(BOARD, calls)) as stage:
         seen = await stage.open("#board")
-        for name, value in (("Requests", "50"), ("Escalated", "25 %"), ("First kept token", "≤ 0.50 s"), ("Cost", "0.5")):
+        for name, value in (
+            ("Requests", "50"),
+            ("Escalated", "25 %"),
+            ("First kept token", "≤ 0.50 s"),
+            ("Cost", "0.5"),
+        ):
             await seen.sees(f".tile:has-text('{name}') dd", value)
         await seen.sees(".tile", "1.5 saved")
         await seen.sees(".rate:has-text('auto')", "25 % of 20 % allowed")
@@ -343,18 +357,20 @@ async def test_the_board_shows_rates_histograms_and_decisions_and_keeps_up() -> 
 
 
 @pytest.mark.parametrize(("status", "says"), [(404, "There is no board here"), (403, "This key may not see the board")])
-async def test_where_there_is_no_board_to_see_the_page_says_so_and_stops_asking(status: int, says: str) -> None:
+async def test_where_there_is_no_board_to_see_the_page_says_so_and_stops_asking(
+    browser: Browser, status: int, says: str
+) -> None:
     async def refuse(request: web.Request) -> web.Response:
         return web.json_response({"error": {"message": "no", "type": "x", "param": None, "code": None}}, status=status)
 
-    async with staged(board=refuse) as stage:
+    async with staged(browser, board=refuse) as stage:
         seen = await stage.open("#board", expected=(str(status),))
-        await seen.sees("#board .note", says)
+        await seen.sees("#board-view .note", says)
         assert sum(url.endswith("/v1/board") for url in seen.asked) == 1
 
 
-async def test_the_theme_is_the_systems_until_another_is_chosen_which_stays() -> None:
-    async with staged() as stage:
+async def test_the_theme_is_the_systems_until_another_is_chosen_which_stays(browser: Browser) -> None:
+    async with staged(browser) as stage:
         seen = await stage.open(color_scheme="dark")
         root, body = seen.at("html"), seen.at("body")
         await expect(root).to_have_attribute("data-theme", "dark")
@@ -368,8 +384,8 @@ async def test_the_theme_is_the_systems_until_another_is_chosen_which_stays() ->
         await expect(body).to_have_css("background-color", "rgb(18, 20, 23)")
 
 
-async def test_a_phone_needs_no_sideways_scrolling() -> None:
-    async with staged(board=answering(BOARD, [])) as stage:
+async def test_a_phone_needs_no_sideways_scrolling(browser: Browser) -> None:
+    async with staged(browser, board=answering(BOARD, [])) as stage:
         seen = await stage.open(**PHONE)
         await seen.page.select_option("#release", "auto")
         await escalated(stage, seen, "retract")
@@ -379,21 +395,21 @@ async def test_a_phone_needs_no_sideways_scrolling() -> None:
         await seen.page.click(".legs summary")
         assert await seen.page.evaluate("document.documentElement.scrollWidth") == 360
         await seen.page.goto(f"{stage.url}/ui#board")
-        await seen.sees("tbody tr")
+        await seen.sees("#recent tbody tr")
         assert await seen.page.evaluate("document.documentElement.scrollWidth") == 360
 
 
-async def test_nothing_moves_for_those_who_want_it_still() -> None:
-    async with staged() as stage:
+async def test_nothing_moves_for_those_who_want_it_still(browser: Browser) -> None:
+    async with staged(browser) as stage:
         for motion, animation in (("no-preference", "pulse"), ("reduce", "none")):
             seen = await stage.open(reduced_motion=motion)
             await seen.ask("Why?", release="hold")
             await expect(seen.at(".status .pulse")).to_have_css("animation-name", animation)
 
 
-async def test_the_page_works_without_a_network_but_this_server() -> None:
+async def test_the_page_works_without_a_network_but_this_server(browser: Browser) -> None:
     """Every other address is refused; none is asked for."""
-    async with staged() as stage:
+    async with staged(browser) as stage:
         seen = await stage.open()
         await seen.page.route(lambda url: not url.startswith(stage.url), lambda route: route.abort())
         await seen.page.reload()
