@@ -16,6 +16,7 @@ from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, NOTES, SHADOWS
 from streamroute.gateway.passthrough import passable, passed_through
 from streamroute.gateway.streaming import StreamedReply
 from streamroute.gateway.telling import route_fields, route_headers, usage_of
+from streamroute.gateway.trace import LiveTrace
 from streamroute.routing.router import RoutedStream
 from streamroute.routing.stream import Retracted, Route, TextDelta
 from streamroute.wire.openai import Choice, ChoiceCollector, decode_request, encode_completion
@@ -39,6 +40,8 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
 async def _routed(exchange: Exchange) -> web.StreamResponse:
     """By the router: judged, or by a tier whose bytes cannot be passed on."""
     asked, assigned = exchange.asked, exchange.assigned
+    traced = asked.options.trace and asked.stream and assigned.judge
+    trace = LiveTrace(assigned.served.settings.tiers) if traced else None
     routing = assigned.served.router.stream(
         asked.messages,
         params=asked.params if asked.n == 1 else {**asked.params, "n": asked.n},
@@ -46,10 +49,13 @@ async def _routed(exchange: Exchange) -> web.StreamResponse:
         on_escalation=assigned.on_escalation,
         start_tier=assigned.start_tier,
         judge=assigned.judge,
+        observer=None if trace is None else trace.observe,
     )
     reply: StreamedReply | None = None
     with anyio.CancelScope() as scope, exchange.request.app[IN_FLIGHT].holding(scope):
         async with routing as stream:
+            if trace is not None:
+                trace.stream = stream
             try:
                 if not asked.stream:
                     return await _whole_reply(stream, exchange)

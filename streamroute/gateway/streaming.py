@@ -1,7 +1,8 @@
 """A route's events as a stream of OpenAI chunks.
 
 Nothing is sent before the first content: until then a failure is a real HTTP error. After it, a failure is an error
-frame, and the stream ends without `[DONE]`. Events that are ready together leave in one write.
+frame, and the stream ends without `[DONE]`. Events that are ready together leave in one write. Whoever asked for the
+live trace has the stream opened by its first note, before any content, so that all failures are error frames to him.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.keys import NOTES
 from streamroute.gateway.telling import evidence_fields, route_fields, route_headers, usage_of
 from streamroute.routing.router import RoutedStream
-from streamroute.routing.stream import Appended, Committed, Continued, Retracted, StreamEvent, TextDelta
+from streamroute.routing.stream import Appended, Committed, Continued, Noted, Retracted, StreamEvent, TextDelta
 from streamroute.wire.openai import ChunkEncoder
 from streamroute.wire.sse import DONE_EVENT, encode_event
 
@@ -87,6 +88,9 @@ class StreamedReply:
             case Continued(tier, to, at, reason):
                 self._reasons.clear()
                 self._note("continued", tier=self._name(tier), to=self._name(to), at=at, reason=reason)
+            case Noted(fields):
+                self._has_content = True
+                self._note(**fields)
             case _:
                 assert_never(event)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -60,6 +61,7 @@ from streamroute.routing.stream import (
     Committed,
     Continued,
     LegState,
+    Noted,
     Observer,
     Retracted,
     StreamEvent,
@@ -103,6 +105,7 @@ class Driver:
         self._gate = Gate(high_water)
         self._torn = False  # the core was interrupted in mid-decision: it must not be asked again
         self.route = self._meter.route
+        self.plan = plan
 
     def taken(self) -> None:
         """The reader took an item."""
@@ -142,8 +145,6 @@ class Driver:
     def _turn(self, event: Event, group: TaskGroup | None, now: float) -> None:
         judged = self._cascade.judged_tier
         actions = self._cascade.receive(event, now=now)
-        for action in actions:
-            self._execute(action, group, now)
         if isinstance(event, EvidenceReceived):
             self.route.evidence = event.evidence
         if judged is not None and self._cascade.judged_tier != judged:
@@ -151,8 +152,10 @@ class Driver:
             self.route.verdict = self._cascade.verdict
             if self._judge_scope is not None:
                 self._judge_scope.cancel("verdict")
-        if self._observer is not None:
+        if self._observer is not None:  # before the actions: what it has to say of them comes before what they show
             self._observer(now, event, actions)
+        for action in actions:
+            self._execute(action, group, now)
 
     def _execute(self, action: Action, group: TaskGroup | None, now: float) -> None:
         match action:
@@ -188,6 +191,11 @@ class Driver:
                 self._tell(action)
             case _:
                 assert_never(action)
+
+    def note(self, fields: Mapping[str, Any]) -> None:
+        """Put a `Noted` among the events, if there is still somebody to read it."""
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            self._send_item.send_nowait(Noted(fields))
 
     def _tell(self, action: ReaderAction) -> None:
         item: Item

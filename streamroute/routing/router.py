@@ -38,6 +38,16 @@ class RoutedStream:
         """What the route did so far; complete when the iteration has ended or the context is left."""
         return self._driver.route
 
+    @property
+    def plan(self) -> Plan:
+        """The settings of this route as the core sees them."""
+        return self._driver.plan
+
+    def note(self, fields: Mapping[str, Any]) -> None:
+        """Put a `Noted` into the stream: for the route's observer, whose notes on what was decided come before the
+        events that show it. Nothing where nobody reads any more."""
+        self._driver.note(fields)
+
     def __aiter__(self) -> Self:
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,8 @@ from streamroute.core.types import Delta, Evidence, Leg, Verdict
 from streamroute.routing.prerouter import Prior
 
 Observer = Callable[[float, Event, tuple[Action, ...]], None]
-"""Called synchronously for every event of the core with the seconds since the route started and what was decided."""
+"""Called synchronously for every event of the core with the seconds since the route started and what was decided,
+before anything of that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,14 @@ class Committed:
     verdict: Verdict
 
 
-StreamEvent = TextDelta | Retracted | Appended | Continued | Committed
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What an observer put at this place of the stream with `RoutedStream.note`; nothing else ever comes so."""
+
+    fields: Mapping[str, Any]
+
+
+StreamEvent = TextDelta | Retracted | Appended | Continued | Committed | Noted
 
 
 class LegState(enum.StrEnum):

@@ -24,13 +24,14 @@ class RouteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `release` says what may be seen of an answer before the verdict on it (None: the route's own choice),
     `on_escalation` what the release mode `auto` may do to a shown answer, `judge` whether it is judged at all, `tier`
-    the name of the tier to start with.
+    the name of the tier to start with. With `trace` a stream also tells what is being found out about the answer.
     """
 
     release: Release | None = None
     on_escalation: Literal["retract", "append", "continue"] | None = None
     judge: bool = True
     tier: str | None = None
+    trace: bool = False
 
 
 class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
