@@ -126,7 +126,7 @@ def connected(place: str, *, steps: Sequence[str] = STEPS) -> sqlite3.Connection
             connection.close()
             raise
     except sqlite3.Error as error:
-        raise ConfigError(f"{place}: not a ledger: {error}") from error
+        raise ConfigError(f"{place}: cannot be used as a ledger: {error}") from error
     return connection
 
 
@@ -147,7 +147,7 @@ def read_only(place: str | Path, *, steps: Sequence[str] = STEPS) -> sqlite3.Con
             connection.close()
             raise
     except sqlite3.Error as error:
-        raise ConfigError(f"{place}: not a ledger: {error}") from error
+        raise ConfigError(f"{place}: cannot be used as a ledger: {error}") from error
     if version < len(steps):
         connection.close()
         raise ConfigError(

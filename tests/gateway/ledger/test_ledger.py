@@ -90,7 +90,8 @@ async def test_an_id_that_clients_chose_alike_is_looked_up_by_key(ledger: Sqlite
         account.settle(outcome())
         await account.written()
     assert [
-        found and found["key"] for found in [await ledger.decision("same", key=key) for key in ("alice", "bob", "carol")]
+        found and found["key"]
+        for found in [await ledger.decision("same", key=key) for key in ("alice", "bob", "carol")]
     ] == ["alice", "bob", None]
     last = await ledger.decision("same")
     assert last is not None

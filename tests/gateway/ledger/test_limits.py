@@ -100,7 +100,9 @@ LIMITS = st.builds(
 
 @settings(max_examples=150, deadline=None)
 @given(steps=STEPS, limits=LIMITS)
-def test_limits_hold_as_if_everything_were_counted_again_each_time(steps: list[tuple[object, ...]], limits: Limits) -> None:
+def test_limits_hold_as_if_everything_were_counted_again_each_time(
+    steps: list[tuple[object, ...]], limits: Limits
+) -> None:
     async def main() -> None:
         ledger, naive, now = SqliteLedger.in_memory(rows=5), Naive(), float(MONTH_END)
         accounts: list[Account] = []
@@ -109,7 +111,9 @@ def test_limits_hold_as_if_everything_were_counted_again_each_time(steps: list[t
             match step:
                 case ("admit", float(later), key, str(route), int(calls), float(cost)):
                     now += later
-                    entry = opened(key=key, route=route, started=now, extra_calls=calls, extra_cost=cost if calls else 0.0)
+                    entry = opened(
+                        key=key, route=route, started=now, extra_calls=calls, extra_cost=cost if calls else 0.0
+                    )
                     found, expected = await ledger.admit(entry, limits), naive.admit(entry, limits)
                     if isinstance(found, Exceeded):
                         assert found.limit == expected

@@ -55,7 +55,10 @@ def leg(tier: int = 0, probe: int | None = None, **fields: Any) -> LegRecord:
 
 def routed(*legs: LegRecord, tier: int | None = 0, **fields: Any) -> Route:
     return Route(
-        legs=legs or (leg(tier or 0),), tier=tier, tier_name=None if tier is None else ("cheap", "large")[tier], **fields
+        legs=legs or (leg(tier or 0),),
+        tier=tier,
+        tier_name=None if tier is None else ("cheap", "large")[tier],
+        **fields,
     )
 
 
