@@ -130,7 +130,7 @@ def _usage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser = commands.add_parser(
         "usage",
         help="what a gateway's ledger says was used and spent",
-        description="Tokens as `counted + ~estimated`. `superseded` and `probes` are what was spent beside the answers"
+        description="Tokens as `counted+~estimated`. `superseded` and `probes` are what was spent beside the answers"
         " that stand; a cost with a question mark has a part of which it is not known how the upstream bills it.",
     )
     parser.add_argument("ledger", nargs="?", metavar="LEDGER", help="the file that `ledger_file` under [server] names")

@@ -22,6 +22,8 @@ from streamroute.gateway.ledger.usage import Usage, usage
 
 __all__ = ("run",)
 
+WIDE = 300
+
 
 def run(args: argparse.Namespace) -> int:
     if args.legs and args.export is None:
@@ -37,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([line.as_dict() for line in lines]))
     else:
-        Console().print(_table(lines, args.by))
+        console = Console()
+        # Figures are for reading, and for other programs: in a pipe they are not shortened to a terminal's width.
+        console.print(_table(lines, args.by), width=None if console.is_terminal else WIDE, no_wrap=True, crop=False)
     return 0
 
 
@@ -63,7 +67,6 @@ def _place(ledger: str | None, config: str | None) -> str:
 
 
 def _table(lines: Sequence[Usage], by: str | None) -> Table:
-    """Of tokens, those that are estimated follow after a tilde."""
     numbers = ("requests", "failed", "lost", "prompt", "completion", "cost", "answers", "superseded", "probes")
     headers = (Column(name, justify="right", no_wrap=True) for name in numbers)
     table = Table(Column(by or "", no_wrap=True), *headers, box=None, pad_edge=False)
@@ -80,4 +83,4 @@ def _table(lines: Sequence[Usage], by: str | None) -> Table:
 
 
 def _tokens(counted: int, estimated: int) -> str:
-    return f"{counted:,} + ~{estimated:,}" if estimated else f"{counted:,}"
+    return f"{counted:,}+~{estimated:,}" if estimated else f"{counted:,}"

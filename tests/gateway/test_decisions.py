@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -11,8 +10,9 @@ from aiohttp import web
 from streamroute.config.settings import KeySettings
 from streamroute.gateway.auth import Client
 from streamroute.gateway.decisions import decision
-from streamroute.gateway.keys import CLIENT, LEDGER
+from streamroute.gateway.keys import CLIENT, IN_FLIGHT, LEDGER
 from streamroute.testing import Script
+from tests.gateway.ledger.told import opened, outcome
 from tests.gateway.served import QUESTION, RIGHT, Served, agreeing, disagreeing, larger, serving, virtually
 
 ASK: dict[str, Any] = {"model": "auto", "messages": QUESTION}
@@ -87,8 +87,7 @@ def test_a_client_that_leaves_is_settled_with_what_was_cut_off() -> None:
                 f"{served.url}/v1/chat/completions", json=body, headers={"x-request-id": "c"}
             ) as response:
                 await response.content.readuntil(b"It")
-            while served.running:
-                await asyncio.sleep(0.01)
+            await served.app[IN_FLIGHT].empty()
             found = await decided(served, "c")
             assert (found["state"], found["status"]) == ("settled", 499)
             assert [
@@ -114,8 +113,6 @@ async def seen_by(app: web.Application, id: str, key: KeySettings | None) -> int
 
 
 def test_a_client_with_a_key_sees_its_own_unless_it_may_see_the_board() -> None:
-    from tests.gateway.ledger.told import opened, outcome
-
     async def main() -> None:
         async with serving() as served:
             account = served.app[LEDGER].open(opened(id="hers", key="alice"))

@@ -65,6 +65,7 @@ _OF_LEGS = """
 def usage(connection: sqlite3.Connection, by: By | None, *, since: float = 0.0) -> list[Usage]:
     """A line for each name there is, in their order; one line for all where `by` is None. Of requests that started at
     `since` or later, in seconds since the epoch. By model, a request counts for each that it asked."""
+    connection.execute("BEGIN")  # both queries see the same requests, whatever is written meanwhile
     dimension = "''" if by is None else _DIMENSIONS[by]
     joined = "FROM requests r JOIN legs l ON l.request = r.seq WHERE r.started >= ? GROUP BY name"
     legs = {
@@ -75,9 +76,12 @@ def usage(connection: sqlite3.Connection, by: By | None, *, since: float = 0.0) 
         once = f"(SELECT DISTINCT r.*, l.model {joined.removesuffix(' GROUP BY name')})"
         counts = f"SELECT r.model AS name, {_OF_REQUESTS} FROM {once} r GROUP BY name ORDER BY name"
     else:
-        counts = f"SELECT {dimension} AS name, {_OF_REQUESTS} FROM requests r WHERE r.started >= ? GROUP BY name ORDER BY name"
+        once = "(SELECT * FROM requests r WHERE r.started >= ?)"
+        counts = f"SELECT {dimension} AS name, {_OF_REQUESTS} FROM {once} r GROUP BY name ORDER BY name"
     columns = [one.name for one in fields(Usage)]
-    return [
+    found = [
         Usage(**dict(zip(columns, (name, *numbers, *legs.get(name, [0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0])), strict=True)))
         for name, *numbers in connection.execute(counts, (since,))
     ]
+    connection.execute("COMMIT")
+    return found

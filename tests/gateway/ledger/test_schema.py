@@ -66,15 +66,15 @@ def test_what_is_not_a_ledger_is_refused_by_name(tmp_path: Path) -> None:
         foreign.execute("CREATE TABLE requests (id)")
         foreign.commit()
     for opener in (connected, read_only):
-        with pytest.raises(ConfigError, match="notes.txt: cannot be used as a ledger: file is not a database"):
+        with pytest.raises(ConfigError, match=r"notes\.txt: cannot be used as a ledger: file is not a database"):
             opener(str(text))
-        with pytest.raises(ConfigError, match="other.db: a database, but not a ledger of streamroute"):
+        with pytest.raises(ConfigError, match=r"other\.db: a database, but not a ledger of streamroute"):
             opener(str(database))
     assert text.read_text().startswith("not a database")
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere.*cannot be opened: No such file or directory"):
+    with pytest.raises(ConfigError, match=r"nowhere.*cannot be opened: No such file or directory"):
         connected(str(tmp_path / "nowhere" / "ledger.db"))
     with pytest.raises(ConfigError, match="no such file"):
         read_only(tmp_path / "ledger.db")
