@@ -39,9 +39,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([line.as_dict() for line in lines]))
     else:
-        console = Console()
-        # Figures are for reading, and for other programs: in a pipe they are not shortened to a terminal's width.
-        console.print(_table(lines, args.by), width=None if console.is_terminal else WIDE, no_wrap=True, crop=False)
+        # Into a pipe, figures are not shortened to the width of a terminal that is not there.
+        Console(width=None if sys.stdout.isatty() else WIDE).print(_table(lines, args.by))
     return 0
 
 
