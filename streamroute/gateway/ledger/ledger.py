@@ -18,7 +18,7 @@ from streamroute.gateway.ledger.entries import Exceeded, Limits, Opened, Outcome
 from streamroute.gateway.ledger.rows import settlement
 from streamroute.gateway.ledger.schema import MEMORY, read_only
 from streamroute.gateway.ledger.store import Admission, Opening, Store, Withdrawal
-from streamroute.gateway.ledger.writer import AtOnce, InThread, Receipt, Writer
+from streamroute.gateway.ledger.writer import InThread, OnLoop, Receipt, Writer
 
 __all__ = ("SqliteLedger", "opened_ledger")
 
@@ -41,8 +41,8 @@ async def opened_ledger(settings: ServerSettings) -> AsyncGenerator[SqliteLedger
 
 class SqliteLedger:
     """A `Ledger`. What `written` has waited for survives the death of the process, `kill -9` too; whether it survives
-    that of the machine is up to its disk. In memory it survives nothing, and is done on the event loop: some tens of
-    microseconds a request, of which nothing waits.
+    that of the machine is up to its disk. In memory nothing survives, so `written` returns at once, and what there is
+    to do is done on the event loop, some tens of microseconds a request.
     """
 
     def __init__(self, store: Store, writer: Writer, reader: sqlite3.Connection | None) -> None:
@@ -57,7 +57,7 @@ class SqliteLedger:
     def in_memory(cls, rows: int = 10_000) -> SqliteLedger:
         """Of the last `rows` requests."""
         store = Store(MEMORY, rows=rows)
-        return cls(store, AtOnce(store), None)
+        return cls(store, OnLoop(store), None)
 
     @classmethod
     def in_file(cls, path: str, *, threaded: bool = True) -> SqliteLedger:
@@ -66,7 +66,7 @@ class SqliteLedger:
         store = Store(path)
         if threaded:
             return cls(store, InThread(store), read_only(path))
-        return cls(store, AtOnce(store), None)
+        return cls(store, OnLoop(store, at_once=True), None)
 
     def open(self, entry: Opened) -> _Account:
         account = _Account(self, self._next(), entry)
@@ -117,6 +117,7 @@ class SqliteLedger:
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Raises `LedgerError`."""
         try:
+            self._writer.flush()
             if self._reader is None:
                 return query(self._store.connection)
             return await anyio.to_thread.run_sync(query, self._reader, limiter=self._readers)

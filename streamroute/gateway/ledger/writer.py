@@ -13,10 +13,13 @@ from typing import Protocol
 from streamroute.errors import LedgerError
 from streamroute.gateway.ledger.store import Admission, Entry, Store
 
-__all__ = ("AtOnce", "InThread", "Receipt", "Writer")
+__all__ = ("InThread", "OnLoop", "Receipt", "Writer")
 
-IDLE_SECONDS = 0.02
-"""How long an entry that nobody waits for may wait for others."""
+IDLE_SECONDS = 0.002
+"""How long an entry that nobody waits for waits for others: less than models take to answer, so that a request is
+written before its answer comes; and one that is over by then is written in one go."""
+TOGETHER, UNREAD_SECONDS = 16, 0.1
+"""How many entries are committed on the loop at a time, and how long fewer wait."""
 MOST_WAITING = 10_000
 """Entries that are kept for another try while the file cannot be written."""
 
@@ -36,27 +39,50 @@ class Writer(Protocol):
         """Returns at once, and raises nothing."""
         ...
 
+    def flush(self) -> None:
+        """What nobody has to wait for is done: then it can be read."""
+        ...
+
     async def aclose(self) -> None:
         """Commit what was taken, and end."""
         ...
 
 
-class AtOnce:
-    """Commits while it takes: for a ledger in memory, where no disk and no other process is waited for, and for tests
-    in virtual time, which cannot see a thread."""
+class OnLoop:
+    """Commits on the event loop: for a ledger in memory, where there is no disk and no other process to wait for, and
+    nothing that survives. Some requests at a time, or what there is before it is asked for. With `at_once` each entry
+    by itself: for a file in tests in virtual time, which cannot see a thread.
+    """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, at_once: bool = False) -> None:
         self._store = store
+        self._at_once = at_once
+        self._entries: list[Entry] = []
+        self._timer: asyncio.Handle | None = None
 
-    def take(self, entry: Entry) -> _Done:
-        try:
-            self._store.apply([entry])
-        except sqlite3.Error as error:
-            return _Done(str(error))
+    def take(self, entry: Entry) -> Receipt:
+        self._entries.append(entry)
+        if self._at_once or isinstance(entry, Admission):
+            try:
+                self.flush()
+            except sqlite3.Error as error:
+                return _Done(str(error))
+        elif len(self._entries) >= TOGETHER:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(UNREAD_SECONDS, self.flush)
         return _DONE
 
+    def flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        entries, self._entries = self._entries, []
+        if entries:
+            self._store.apply(entries)
+
     async def aclose(self) -> None:
-        pass
+        self.flush()
 
 
 class InThread:
@@ -92,6 +118,9 @@ class InThread:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = self._loop.call_soon(self._hand_over)
+
+    def flush(self) -> None:
+        pass  # readers see what was committed
 
     async def aclose(self) -> None:
         if self._timer is not None:

@@ -189,7 +189,8 @@ class Broken:
         self._store.apply = self._apply  # type: ignore[method-assign]
 
 
-async def test_a_ledger_that_cannot_be_written_says_so_and_catches_up(ledger: SqliteLedger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ledger", [kind for kind in KINDS if kind != "in memory"], indirect=True)
+async def test_a_file_that_cannot_be_written_says_so_and_catches_up(ledger: SqliteLedger) -> None:
     broken = Broken(ledger, sqlite3.OperationalError("database or disk is full"))
     account = ledger.open(opened(id="req_f"))
     with pytest.raises(LedgerError, match="cannot be written: database or disk is full"):
