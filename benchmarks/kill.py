@@ -24,7 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,10 +94,15 @@ async def models(dice: random.Random) -> AsyncGenerator[str]:
     """The address of a server of both models, which says something else, at another pace, each time."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        with suppress(ConnectionResetError):  # whoever asked was killed
+            return await say(request, response)
+        return response
+
+    async def say(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         asked = await request.json()
         if dice.random() < REFUSED:
             return web.json_response({"error": {"message": "too busy", "type": "server_error"}}, status=500)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         words = [dice.choice(WORDS) for _ in range(dice.randint(1, 20))]
         gap, cut = dice.uniform(0, 0.01), dice.randint(1, 20) if dice.random() < BROKEN else math.inf
