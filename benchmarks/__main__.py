@@ -25,6 +25,7 @@ BENCHMARKS = (
     "judge_load",
     "judge_beside_stream",
     "judge_footprint",
+    "kill",
 )
 OF_ROWS = ("stopping", "guarantees")
 """Those that need a file."""

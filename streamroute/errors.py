@@ -13,6 +13,7 @@
     |   `-- UpstreamInterruptedError broke off before the end of its answer
     |-- ScorerError            the judge could not compare the samples
     |   `-- ScorerOverloaded           it had no time for them: too much waits, a deadline passed, or it is closed
+    |-- LedgerError            the ledger could not be written or read
     |-- RouteError             every leg that could have answered failed: carries each leg's error
     `-- LocalProtocolError     a bug in the caller: an event that cannot happen in this state
 
@@ -27,6 +28,7 @@ __all__ = (
     "BadRequestError",
     "ConfigError",
     "DataFileError",
+    "LedgerError",
     "LocalProtocolError",
     "ModelFileError",
     "RouteError",
@@ -107,6 +109,10 @@ class ScorerError(StreamrouteError):
 class ScorerOverloaded(ScorerError):  # noqa: N818 - a state that passes, not a fault
     """The judge did not start, or did not end, what it was asked: its queue was full, something more urgent took the
     place, the deadline passed before the turn came, or it was closed."""
+
+
+class LedgerError(StreamrouteError):
+    """What happened could not be written to the ledger, or not be read from it. The message says why."""
 
 
 class RouteError(StreamrouteError):

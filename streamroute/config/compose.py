@@ -22,6 +22,7 @@ from streamroute.core.hedge import HedgeRule
 from streamroute.core.plan import AutoRelease
 from streamroute.core.types import Decision, Delta, Release
 from streamroute.errors import ConfigError
+from streamroute.routing.billing import CancelBilling
 from streamroute.routing.prerouter import RULES, PreRouter, Step
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.routing.shadow import Shadow
@@ -68,6 +69,7 @@ async def compose(
             model = await stack.enter_async_context(bundled_model())
         judged = {tier for route in chosen if _judges(route) for tier in route.tiers[:-1]}
         upstreams: dict[str, _Shared] = {}
+        billing: dict[str, CancelBilling] = {}
         for name in dict.fromkeys(tier for route in chosen for tier in route.tiers):
             upstream = _upstream(settings.upstream(name))
             stack.push_async_callback(upstream.aclose)
@@ -75,10 +77,11 @@ async def compose(
                 # Loaded now: a missing file is a reason not to start, and no request should wait for it.
                 await cast("LocalUpstream", upstream).start(probes=name in judged)
             upstreams[name] = _SharedRelay(upstream) if isinstance(upstream, Relays) else _Shared(upstream)
+            billing[name] = CancelBilling(getattr(settings.upstream(name), "cancel_billing", "generated"))
         served = {}
         for route in chosen:
             tiers = [
-                _tier(settings.upstream(name), upstreams[name], route, last=name == route.tiers[-1])
+                _tier(settings.upstream(name), upstreams[name], billing[name], route, last=name == route.tiers[-1])
                 for name in route.tiers
             ]
             artefact = calibrations[route.name]
@@ -201,7 +204,9 @@ def _finite(seconds: float) -> float | None:
     return None if math.isinf(seconds) else seconds
 
 
-def _tier(settings: UpstreamSettings, upstream: Upstream, route: RouteSettings, *, last: bool) -> Tier:
+def _tier(
+    settings: UpstreamSettings, upstream: Upstream, cancelled: CancelBilling, route: RouteSettings, *, last: bool
+) -> Tier:
     params, system = asked_with(settings)
     probes = None
     if not last and _judges(route):
@@ -224,4 +229,5 @@ def _tier(settings: UpstreamSettings, upstream: Upstream, route: RouteSettings, 
         system=system,
         price=price,
         prefill=settings.prefill,
+        cancelled=cancelled,
     )

@@ -15,6 +15,7 @@ from streamroute.config.compose import ServedRoute
 from streamroute.gateway.auth import authorize
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.chat import chat_completions
+from streamroute.gateway.decisions import decision
 from streamroute.gateway.endpoints import completions, embeddings
 from streamroute.gateway.errors import CLIENT_CLOSED, problem_of
 from streamroute.gateway.feedback import feedback
@@ -22,7 +23,7 @@ from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, JOURNAL, LEDGER, NOTES, REQUEST_ID, SHADOWS
 from streamroute.gateway.ledger.entries import Ledger
-from streamroute.gateway.ledger.unkept import Unkept
+from streamroute.gateway.ledger.ledger import SqliteLedger
 from streamroute.gateway.log import Logger, json_logger
 from streamroute.gateway.page import PATHS, add_page
 from streamroute.gateway.shadows import Shadows
@@ -45,6 +46,7 @@ def create_app(
     ledger: Ledger | None = None,
 ) -> web.Application:
     """The gateway over open routes; `journal` and `ledger` are what is kept of them, `shadows` runs beside them.
+    Without a ledger there is one in memory.
 
     To be run with `handler_cancellation=True`: without it a client that leaves before the first token would leave the
     upstream generating.
@@ -53,7 +55,10 @@ def create_app(
     app[CATALOGUE] = Catalogue(routes)
     app[IN_FLIGHT] = InFlight()
     app[JOURNAL] = journal or Journal()
-    app[LEDGER] = ledger or Unkept()
+    if ledger is None:
+        ledger = SqliteLedger.in_memory()
+        app.on_cleanup.append(_closing(ledger))
+    app[LEDGER] = ledger
     app.on_response_prepare.append(_name_request)
     app.router.add_post("/v1/chat/completions", chat_completions)
     app.router.add_post("/v1/completions", completions)
@@ -64,9 +69,17 @@ def create_app(
         app[SHADOWS] = shadows
     if app[JOURNAL].feedback is not None:
         app.router.add_post("/v1/feedback", feedback)
+    app.router.add_get("/v1/decisions/{id:.+}", decision)
     app.router.add_get("/healthz", _healthz)
     add_page(app)
     return app
+
+
+def _closing(ledger: Ledger) -> Callable[[web.Application], Awaitable[None]]:
+    async def close(app: web.Application) -> None:
+        await ledger.aclose()
+
+    return close
 
 
 def _envelope(api_key: str | None, log: Logger) -> Any:

@@ -51,28 +51,29 @@ async def _routed(exchange: Exchange) -> web.StreamResponse:
         judge=assigned.judge,
         observer=None if trace is None else trace.observe,
     )
-    reply: StreamedReply | None = None
-    with anyio.CancelScope() as scope, exchange.request.app[IN_FLIGHT].holding(scope):
-        async with routing as stream:
-            if trace is not None:
-                trace.stream = stream
-            try:
-                if not asked.stream:
-                    return await _whole_reply(stream, exchange)
-                reply = StreamedReply(stream, exchange)
-                return await reply.run()
-            except Exception as error:
-                await exchange.failed(stream.route, error)
-                raise
-            finally:
-                exchange.settle(
-                    stream.route, status=503 if scope.cancel_called else CLIENT_CLOSED
-                )  # unless it has been
-                _note(exchange, stream.route)
-    # Only a scope that was cancelled, because the server stops, comes here.
-    if reply is None:
-        raise stopping()
-    return await reply.fail(stopping())
+    route, reply, scope = Route(), None, anyio.CancelScope()
+    with exchange.request.app[IN_FLIGHT].holding(scope):
+        # What is settled is a route that is over: outside of its context, all that it did and cost is known.
+        try:
+            with scope:
+                async with routing as stream:
+                    route = stream.route
+                    if trace is not None:
+                        trace.stream = stream
+                    if not asked.stream:
+                        return await _whole_reply(stream, exchange)
+                    reply = StreamedReply(stream, exchange)
+                    return await reply.run()
+            # Only a scope that was cancelled, because the server stops, comes here.
+            if reply is None:
+                raise stopping()
+            return await reply.fail(stopping())
+        except Exception as error:
+            await exchange.failed(route, error)
+            raise
+        finally:
+            exchange.settle(route, status=CLIENT_CLOSED)  # unless it has been
+            _note(exchange, route)
 
 
 def _note(exchange: Exchange, route: Route) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
-from streamroute.errors import BadRequestError, RouteError, StreamrouteError
+from streamroute.errors import BadRequestError, LedgerError, RouteError, StreamrouteError
 from streamroute.wire.errors import WireError
 from streamroute.wire.openai import encode_error
 
@@ -79,6 +79,10 @@ def problem_of(error: Exception) -> Problem:
                 type="upstream_error",
                 code="answer_broke_off" if error.shown else "every_leg_failed",
                 legs=tuple((leg, str(cause)) for leg, cause in error.causes),
+            )
+        case LedgerError():  # its words name files
+            return Problem(
+                status=503, message="the ledger does not answer", type="server_error", code="ledger_unavailable"
             )
         case WireError():
             return Problem(status=502, message=str(error), type="upstream_error", code="bad_answer")

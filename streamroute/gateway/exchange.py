@@ -12,7 +12,6 @@ from streamroute.gateway.catalogue import Assignment
 from streamroute.gateway.errors import problem_of
 from streamroute.gateway.keys import NOTES
 from streamroute.gateway.ledger.entries import Account, Outcome
-from streamroute.gateway.ledger.unkept import UNKEPT
 from streamroute.gateway.telling import route_notes
 from streamroute.routing.stream import Route
 from streamroute.wire.openai import ClientRequest
@@ -22,13 +21,13 @@ __all__ = ("Exchange",)
 
 @dataclasses.dataclass(slots=True)
 class Exchange:
-    """The reply bears the model name that was asked for. `shed` names what the amplification budget left out,
-    `reply_id` is the upstream's own id of a reply that was passed on."""
+    """The reply bears the model name that was asked for; `account` is its own in the ledger. `shed` names what the
+    amplification budget left out, `reply_id` is the upstream's own id of a reply that was passed on."""
 
     request: web.Request
     asked: ClientRequest
     assigned: Assignment
-    account: Account = UNKEPT
+    account: Account = dataclasses.field(init=False)
     id: str = dataclasses.field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = dataclasses.field(default_factory=lambda: int(time.time()))
     began: float = dataclasses.field(default_factory=time.perf_counter)
@@ -44,8 +43,8 @@ class Exchange:
         return bool(self.asked.params.get("logprobs"))
 
     def settle(self, route: Route, *, status: int, error: str | None = None) -> None:
-        """Into the ledger and the log line; later calls are ignored. Await `account.written` before the client is told
-        that its request is over."""
+        """Into the ledger and the log line, a route that is over; later calls are ignored. `error` is the code of a
+        failure, never its text. Await `account.written` before the client is told that its request is over."""
         self.request[NOTES].update(route_notes(route, self.route, self.assigned.unjudged))
         self.account.settle(
             Outcome(
@@ -62,5 +61,5 @@ class Exchange:
     async def failed(self, route: Route, error: Exception) -> None:
         """Settle an exchange that ends with `error` instead of a reply."""
         problem = problem_of(error)
-        self.settle(route, status=problem.status, error=problem.message)
+        self.settle(route, status=problem.status, error=problem.code)
         await self.account.written()

@@ -224,7 +224,7 @@ class _Passage:
         problem = problem_of(error)
         self._exchange.request[NOTES].update(error=problem.message, status=problem.status)
         self.over()
-        await self._settled(problem.status, error=problem.message)
+        await self._settled(problem.status, error=problem.code)
         await response.write_eof(encode_event(problem.body))
         return response
 

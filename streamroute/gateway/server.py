@@ -19,6 +19,7 @@ from streamroute.errors import ConfigError
 from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import IN_FLIGHT
+from streamroute.gateway.ledger.ledger import opened_ledger
 from streamroute.gateway.log import Logger, json_logger
 from streamroute.gateway.shadows import Shadows
 from streamroute.uncertainty.base import Scorer
@@ -60,7 +61,11 @@ async def serve(
         if finding.severity is Severity.WARNING:
             log.warning("configuration", subject=finding.subject, message=finding.message)
     journal = Journal(_path(settings.server.records_file), _path(settings.server.feedback_file))
-    async with compose(settings, scorer=scorer) as routes, anyio.create_task_group() as background:
+    async with (
+        opened_ledger(settings.server) as ledger,
+        compose(settings, scorer=scorer) as routes,
+        anyio.create_task_group() as background,
+    ):
         app = create_app(
             routes,
             api_key=api_key,
@@ -68,6 +73,7 @@ async def serve(
             log=log,
             journal=journal,
             shadows=Shadows(background, journal, log),
+            ledger=ledger,
         )
         async with listening(app, settings.server) as address:
             with _signals(stop):

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 from aiohttp import web
 
 from streamroute.core.types import Delta
-from streamroute.errors import RouteError
+from streamroute.errors import LedgerError, RouteError
 from streamroute.gateway.errors import Problem, problem_of
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.keys import NOTES
@@ -65,7 +65,7 @@ class StreamedReply:
             raise error
         problem: Problem = problem_of(error)
         self._request[NOTES].update(error=problem.message, status=problem.status)
-        self._exchange.settle(self._stream.route, status=problem.status, error=problem.message)
+        self._exchange.settle(self._stream.route, status=problem.status, error=problem.code)
         self._waiting.append(encode_event(problem.body))
         return await self._end()
 
@@ -133,8 +133,15 @@ class StreamedReply:
         return await self._end()
 
     async def _end(self) -> web.StreamResponse:
-        """The client is told that it is over once the ledger has it."""
-        await self._exchange.account.written()
+        """The client is told that it is over once the ledger has it; where that fails, it is told that instead."""
+        try:
+            await self._exchange.account.written()
+        except LedgerError as error:
+            if self._response is None:
+                raise
+            problem = problem_of(error)
+            self._request[NOTES].update(error=str(error), status=problem.status)
+            self._waiting[:] = [encode_event(problem.body)]
         response = await self._flush()
         await response.write_eof()
         return response

@@ -32,6 +32,7 @@ class RoutedStream:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self._failure: RouteError | None = None
 
     @property
     def route(self) -> Route:
@@ -53,12 +54,17 @@ class RoutedStream:
 
     async def __anext__(self) -> StreamEvent:
         try:
+            if self._failure is not None:
+                await self._driver.items.receive()  # nothing follows it but the end, at which the record is complete
             item = await self._driver.items.receive()
         except anyio.EndOfStream:
+            if self._failure is not None:
+                raise self._failure from None
             raise StopAsyncIteration from None
         self._driver.taken()
         if isinstance(item, RouteError):
-            raise item
+            self._failure = item
+            return await self.__anext__()
         return item
 
     def ready(self) -> StreamEvent | None:
@@ -69,7 +75,8 @@ class RoutedStream:
             return None
         self._driver.taken()
         if isinstance(item, RouteError):
-            raise item
+            self._failure = item
+            return None
         return item
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from streamroute.core.actions import Action
 from streamroute.core.events import Event
 from streamroute.core.types import Delta, Evidence, Leg, Verdict
+from streamroute.routing.billing import Billing
 from streamroute.routing.prerouter import Prior
 
 Observer = Callable[[float, Event, tuple[Action, ...]], None]
@@ -87,6 +88,8 @@ class LegRecord:
     """One leg in the ledger. Times are seconds since the route started, `cost` is in the currency of the tier's price.
 
     `counted` is False while the tokens are our estimate, because the upstream did not say (a cancelled leg never says).
+    `billing` says how a leg that was cut off is charged for (see `CancelBilling`), `failure` names the kind of `error`
+    without quoting it.
     """
 
     leg: Leg
@@ -103,6 +106,8 @@ class LegRecord:
     error: str | None = None
     reason: str | None = None
     text: str = ""
+    billing: Billing | None = None
+    failure: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -120,6 +125,7 @@ class LegRecord:
             "first_token": _seconds(self.first_token),
             "ended": _seconds(self.ended),
             "cost": self.cost,
+            "billing": self.billing,
             "error": self.error,
         }
 

@@ -17,6 +17,7 @@ from streamroute.config.settings import RouteSettings, ServerSettings
 from streamroute.core.plan import AutoRelease
 from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
+from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.server import listening
 from streamroute.routing.router import ProbePlan, Router, Tier
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
@@ -118,6 +119,7 @@ async def serving(
     max_body_bytes: int = 1 << 20,
     route: RouteSettings | None = None,
     journal: Journal | None = None,
+    ledger: Ledger | None = None,
 ) -> AsyncGenerator[Served]:
     """The route `auto` over `cheap` and `large`, three probes, at a free port."""
     cheap, large = cheap or agreeing(), large or larger()
@@ -127,7 +129,9 @@ async def serving(
     async with AsyncExitStack() as stack:
         router = await stack.enter_async_context(Router(tiers, scorer=scorer or ScriptedScorer(), auto=SHOWS))
         served = {settings.name: ServedRoute(settings, router)}
-        app = create_app(served, api_key=api_key, max_body_bytes=max_body_bytes, log=log, journal=journal)
+        app = create_app(
+            served, api_key=api_key, max_body_bytes=max_body_bytes, log=log, journal=journal, ledger=ledger
+        )
         url = await stack.enter_async_context(listening(app, server or ServerSettings(port=0, drain_seconds=0)))
         client = AsyncOpenAI(base_url=f"{url}/v1", api_key=api_key or "none", max_retries=0)
         stack.push_async_callback(client.close)

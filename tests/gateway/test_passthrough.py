@@ -11,8 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from streamroute.gateway.ledger.entries import Opened, Outcome
-from streamroute.gateway.ledger.unkept import Unkept
+from tests.gateway.books import Books
 from tests.gateway.served import Reply as Got
 from tests.gateway.served import virtually
 from tests.gateway.two_tiers import CONFIG, ModelServer, Stage, staged
@@ -28,39 +27,6 @@ OWN = (
 )
 TOLD = b'data: {"id":"own-1","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2,"extra":1}}\n\n'
 DONE = b"data: [DONE]\n\n"
-
-
-class Books(Unkept):
-    """A ledger that keeps what it is told. Nothing is written before `open_book` is set."""
-
-    def __init__(self) -> None:
-        self.opened: list[Opened] = []
-        self.outcomes: list[Outcome] = []
-        self.writable = asyncio.Event()
-        self.writable.set()
-
-    def open(self, entry: Opened) -> Any:
-        self.opened.append(entry)
-        return self
-
-    def settle(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
-
-    async def written(self) -> None:
-        if self.outcomes:
-            await self.writable.wait()
-
-    @property
-    def outcome(self) -> Outcome:
-        """The first word counts."""
-        return self.outcomes[0]
-
-    @property
-    def legs(self) -> list[tuple[str, str, int, int, bool]]:
-        return [
-            (leg.tier_name, str(leg.state), leg.prompt_tokens, leg.completion_tokens, leg.counted)
-            for leg in self.outcome.route.legs
-        ]
 
 
 @asynccontextmanager
