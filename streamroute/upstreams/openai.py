@@ -25,7 +25,7 @@ from streamroute.upstreams._answer import AnswerStream, Phase
 from streamroute.upstreams._border import Border
 from streamroute.upstreams._watchdog import Watchdog
 from streamroute.upstreams.base import ChatRequest
-from streamroute.wire.openai import answer_decoder, decode_error_message, request_body
+from streamroute.wire.openai import answer_decoder, decode_error, request_body
 from streamroute.wire.sse import MAX_EVENT
 
 __all__ = ("OpenAIUpstream", "Timeouts")
@@ -162,8 +162,9 @@ class OpenAIUpstream:
                     continue
                 raise self._border.translated(error, broke_off=_HUNG_UP) from error
             except TimeoutError as error:
-                phase = "connecting" if isinstance(error, aiohttp.ConnectionTimeoutError) else _WAITING_FOR["first"]
-                raise self._border.error(UpstreamTimeoutError, f"timed out {phase}") from error
+                connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+                phase = "connecting" if connecting else _WAITING_FOR["first"]
+                raise UpstreamTimeoutError(f"timed out {phase}", upstream=self.name, connecting=connecting) from error
             except (aiohttp.ClientError, OSError) as error:
                 raise self._border.translated(error, broke_off=_HUNG_UP) from error
 
@@ -189,8 +190,10 @@ class OpenAIUpstream:
         with contextlib.suppress(UpstreamError):
             while len(said) < _ERROR_BODY_LIMIT and (data := await body.receive()):
                 said += data
-        message = decode_error_message(bytes(said[:_ERROR_BODY_LIMIT])) or response.reason or ""
-        return self._border.status(response.status, message)
+        message, code = decode_error(bytes(said[:_ERROR_BODY_LIMIT]))
+        return self._border.status(
+            response.status, message or response.reason or "", code=code, headers=response.headers
+        )
 
 
 class _Reused:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from streamroute.core.types import Delta, Usage
-from streamroute.wire.chunk import UNEXPLAINED, Chunk, decode_chunk, decode_error_message, to_delta, to_usage
+from streamroute.wire.chunk import UNEXPLAINED, Chunk, decode_chunk, decode_error, to_delta, to_usage
 from streamroute.wire.errors import IncompleteError, ReportedError, WireError
 from streamroute.wire.sse import DONE, MAX_EVENT, SSEDecoder
 
@@ -71,7 +71,8 @@ class StreamedAnswer:
                     self.done = True
                     break
                 if event.name == b"error":
-                    raise ReportedError(decode_error_message(data) or UNEXPLAINED)
+                    message, code = decode_error(data)
+                    raise ReportedError(message or UNEXPLAINED, code=code)
                 if data and not data.isspace():
                     self._read(decode_chunk(data), deltas)
             else:
