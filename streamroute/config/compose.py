@@ -131,9 +131,7 @@ def _upstream(settings: UpstreamSettings) -> Upstream:
         supports_n=settings.supports_n,
         timeouts=Timeouts(**to_builtins(settings.timeouts)),
     )
-    breaker = Breaker(
-        settings.breaker.failures, settings.breaker.seconds, name=settings.name, clock=anyio.current_time
-    )
+    breaker = Breaker(settings.breaker.failures, settings.breaker.seconds, name=settings.name, clock=anyio.current_time)
     return Resilient(upstream, retry=RetryPolicy(**to_builtins(settings.retries)), breaker=breaker)
 
 

@@ -19,7 +19,17 @@ from streamroute.gateway.errors import CLIENT_CLOSED, problem_of
 from streamroute.gateway.feedback import feedback
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
-from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, JOURNAL, LEDGER, NOTES, REQUEST_ID, SHADOWS
+from streamroute.gateway.keys import (
+    CATALOGUE,
+    CLIENT,
+    IN_FLIGHT,
+    JOURNAL,
+    KEEP_ALIVE,
+    LEDGER,
+    NOTES,
+    REQUEST_ID,
+    SHADOWS,
+)
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.ledger.unkept import Unkept
 from streamroute.gateway.log import Logger, json_logger
@@ -40,8 +50,10 @@ def create_app(
     journal: Journal | None = None,
     shadows: Shadows | None = None,
     ledger: Ledger | None = None,
+    keep_alive: float = 15.0,
 ) -> web.Application:
-    """The gateway over open routes; `journal` and `ledger` are what is kept of them, `shadows` runs beside them.
+    """The gateway over open routes; `journal` and `ledger` are what is kept of them, `shadows` runs beside them. After
+    `keep_alive` seconds of silence a streaming client gets a comment.
 
     To be run with `handler_cancellation=True`: without it a client that leaves before the first token would leave the
     upstream generating.
@@ -50,6 +62,7 @@ def create_app(
     app[CATALOGUE] = Catalogue(routes)
     app[IN_FLIGHT] = InFlight()
     app[JOURNAL] = journal or Journal()
+    app[KEEP_ALIVE] = keep_alive
     app[LEDGER] = ledger or Unkept()
     app.on_response_prepare.append(_name_request)
     app.router.add_post("/v1/chat/completions", chat_completions)

@@ -68,6 +68,7 @@ async def serve(
             log=log,
             journal=journal,
             shadows=Shadows(background, journal, log),
+            keep_alive=settings.server.keep_alive,
         )
         async with listening(app, settings.server) as address:
             with _signals(stop):

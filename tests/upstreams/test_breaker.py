@@ -63,7 +63,9 @@ def test_failures_in_a_row_open_it_at_once_for_all(error: UpstreamError) -> None
     breaker.failed(error)
     assert breaker.state is BreakerState.OPEN
     clock.now += 4
-    with pytest.raises(UpstreamUnavailableError, match=r"failed 2 times in a row; to be tried again in 6\.0 s") as caught:
+    with pytest.raises(
+        UpstreamUnavailableError, match=r"failed 2 times in a row; to be tried again in 6\.0 s"
+    ) as caught:
         breaker.check()
     assert caught.value.retry_after == 6.0
 
@@ -183,9 +185,7 @@ def test_whatever_happens_it_is_asked_again_in_time(happened: list[tuple[str, fl
         trials += trial
         match what:
             case "broke" | "throttled" | "refused":
-                breaker.failed(
-                    {"broke": BROKE, "throttled": status(429), "refused": status(400)}[what], trial=trial
-                )
+                breaker.failed({"broke": BROKE, "throttled": status(429), "refused": status(400)}[what], trial=trial)
             case "left":
                 breaker.left(trial=trial)
             case _:
