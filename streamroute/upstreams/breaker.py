@@ -84,10 +84,10 @@ class Breaker:
 
     def failed(self, error: Exception, *, trial: bool = True) -> None:
         """The request failed. Errors that say nothing of the server are ignored."""
-        refused = isinstance(error, UpstreamStatusError) and error.meaning < 500
-        if refused and error.meaning != 429:
+        status = error.meaning if isinstance(error, UpstreamStatusError) else 500
+        if status < 500 and status != 429:
             self.succeeded()
-        elif refused or not isinstance(error, _FAILURES):
+        elif status == 429 or not isinstance(error, _FAILURES):
             self.left(trial=trial)
         else:
             self._failures += 1

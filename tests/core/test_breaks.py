@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamroute.core.actions import Commit, Continue, Emit, Fail, Finish, StartAnswer
-from streamroute.core.events import AnswerFinished, DeltaReceived, LegFailed, RouteStarted, TimerFired
+from streamroute.core.events import AnswerFinished, DeltaReceived, Event, LegFailed, RouteStarted, TimerFired
 from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.states import Phase
 from streamroute.core.trace import Trace, replay
@@ -101,14 +101,14 @@ def test_a_tier_that_was_asked_already_is_not_asked_again() -> None:
 
 
 def test_a_trace_replays_as_the_plan_has_it() -> None:
-    events = [
+    events: list[tuple[float, Event]] = [
         (0.0, RouteStarted()),
         (0.1, DeltaReceived(CHEAP, HELLO)),
         (0.2, LegFailed(CHEAP, BROKEN)),
         (0.3, DeltaReceived(LARGE, THERE)),
         (0.4, AnswerFinished(LARGE)),
     ]
-    again = Trace.loads(Trace(list(events)).dumps())
+    again = Trace.loads(Trace(events).dumps())
     assert replay(again, plan(on_break="fail")).cascade.phase is Phase.FAILED
     replayed = replay(again, plan())
     assert replayed.cascade.phase is Phase.FINISHED

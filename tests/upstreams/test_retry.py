@@ -20,7 +20,7 @@ from streamroute.upstreams.retry import RetryPolicy
 BROKE = UpstreamInterruptedError("broke off", upstream="cheap")
 
 
-def status(number: int, message: str = "no", **told: float | str) -> UpstreamStatusError:
+def status(number: int, message: str = "no", **told: float | str | None) -> UpstreamStatusError:
     return UpstreamStatusError(message, upstream="cheap", status=number, **told)  # type: ignore[arg-type]
 
 
@@ -81,6 +81,6 @@ def test_a_server_that_says_when_is_asked_no_sooner_or_not_at_all(told: float, w
 def test_a_wait_is_never_below_what_was_told_nor_far_beyond_the_longest(
     attempt: int, drawn: float, told: float | None
 ) -> None:
-    waits = policy(drawn, attempts=20).delay(attempt, status(503, **({} if told is None else {"retry_after": told})))
+    waits = policy(drawn, attempts=20).delay(attempt, status(503, retry_after=told))
     if waits is not None:
         assert (told or 0.0) <= waits <= 5.0 + 1.0
