@@ -34,7 +34,8 @@ class AnswerDecoder(Protocol):
     def eof(self) -> list[Delta]:
         """What is left to say when the bytes have ended: the usage, on the last delta.
 
-        Raises the `error`, and `IncompleteError` unless the answer is complete.
+        Raises the `error`, unless it came after the end of the answer and reports nothing, and `IncompleteError` where
+        the answer is not complete.
         """
         ...
 
@@ -82,7 +83,8 @@ class StreamedAnswer:
         return deltas
 
     def eof(self) -> list[Delta]:
-        if self.error is not None:
+        # Rubbish after the end of the answer costs its usage, a report of a failure the answer.
+        if self.error is not None and not (self.complete and not isinstance(self.error, ReportedError)):
             raise self.error
         if self._heard and not self._events:
             raise WireError("not an event stream")
