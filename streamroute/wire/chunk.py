@@ -91,6 +91,8 @@ _USAGE: Final = msgspec.json.Decoder(_Usage)
 _LOGPROBS: Final = msgspec.json.Decoder(_Logprobs)
 _ERROR_BODY: Final = msgspec.json.Decoder(_ErrorBody | str)
 _ERROR_DOCUMENT: Final = msgspec.json.Decoder(_ErrorDocument)
+UNREADABLE: Final = (ValueError, RecursionError)
+"""What decoders raise: msgspec's own errors are ValueErrors, and so are Python's for bytes that are not UTF-8."""
 UNEXPLAINED: Final = "the upstream reported an error"
 _ABSENT: Final = (b"", b"null", b"[]")
 
@@ -100,7 +102,7 @@ def decode_error(body: bytes) -> tuple[str, str | None]:
     code, where it has one."""
     try:
         document = _ERROR_DOCUMENT.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         text = body.decode("utf-8", "replace")
         # An HTML page or binary rubbish helps nobody.
         return ("" if text.lstrip().startswith("<") or "\x00" in text else _one_line(text)), None
@@ -114,7 +116,7 @@ def decode_chunk(data: bytes) -> Chunk:
     """A chunk, or a whole completion. Raises `ReportedError` for an error that it reports, `WireError` for neither."""
     try:
         chunk = _CHUNK.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise WireError(f"not a chat completion: {error}") from error
     if bytes(chunk.error) not in _ABSENT:
         raise _error_frame(bytes(chunk.error))
@@ -152,7 +154,7 @@ def _logprobs(raw: bytes) -> tuple[TokenLogprob, ...]:
         return ()
     try:
         logprobs = _LOGPROBS.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ()
     return tuple(
         [
@@ -169,7 +171,7 @@ def to_usage(chunk: Chunk) -> Usage | None:
         return None
     try:
         usage = _USAGE.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     if usage.prompt_tokens is None and usage.completion_tokens is None:
         return None
@@ -186,7 +188,7 @@ def _error_of(raw: bytes | msgspec.Raw) -> tuple[str, str | None]:
     raw = bytes(raw)
     try:
         error = _ERROR_BODY.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return _one_line(raw.decode("utf-8", "replace")), None
     if isinstance(error, str):
         return _one_line(error), None

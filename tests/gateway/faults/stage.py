@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -111,7 +111,8 @@ def _read_stream(data: bytes, seen: Seen) -> None:
     blocks = data.decode().split("\n\n")
     assert blocks.pop() == "", "the stream ends inside an event"
     for block in blocks:
-        assert not (seen.done or seen.error), "something follows the end"
+        assert seen.error is None, "something follows the error"
+        assert not seen.done, "something follows the end"
         if block.startswith(":"):
             continue
         said = block.removeprefix("data: ")
@@ -163,4 +164,4 @@ async def nothing_left() -> AsyncGenerator[None]:
 
 
 def _descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))

@@ -109,6 +109,7 @@ def _error(message: str, code: str | int | None = None) -> bytes:
     return event({"error": {"message": message, "type": "server_error", "code": code}})
 
 
+NO_GZIP = body(b"no gzip", kind="text/event-stream", Content_Encoding="gzip")
 HTML = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 JUNK = b"data: {not json\n\n"
 BAD_UTF8 = b'data: {"choices":[{"index":0,"delta":{"content":"\xff\xfe"}}]}\n\n'
@@ -155,9 +156,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("HTML with a 200", NEVER, _before(*body(HTML, kind="text/html")), again=True),
     Fault("JSON of another kind", NEVER, _before(*body(b'{"hello": 1}')), again=True),
     Fault("a stream called JSON", NEVER, _all(lambda data: data, kind="application/json"), again=True),
-    Fault(
-        "broken gzip", NEVER, _before(*body(b"no gzip", kind="text/event-stream", Content_Encoding="gzip")), again=True
-    ),
+    Fault("broken gzip", NEVER, _before(*NO_GZIP), again=True),
     Fault("error document with a 200", NEVER, _before(*body(b'{"error": {"message": "overloaded"}}')), again=True),
     # Before the first content.
     Fault("cut before content", NEVER, _reply(), again=True),

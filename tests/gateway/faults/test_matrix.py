@@ -63,7 +63,7 @@ async def asked_of(stage: Stage, where: Where, mode: Mode) -> Seen:
     return seen
 
 
-@pytest.mark.parametrize(("fault", "where", "mode"), everything(), ids=str)
+@pytest.mark.parametrize(("fault", "where", "mode"), list(everything()), ids=str)
 def test_every_fault_on_every_leg_has_its_outcome(fault: Fault, where: Where, mode: Mode) -> None:
     async def main() -> None:
         cheap, large = plays(fault, where)
