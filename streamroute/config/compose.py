@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import anyio
 from msgspec import to_builtins
 
 from streamroute.calibration.artefact import Artefact
@@ -127,7 +128,10 @@ class _SharedRelay(_Shared):
 def _upstream(settings: UpstreamSettings) -> Upstream:
     if isinstance(settings, LocalSettings):
         return _local(settings)
+    from streamroute.upstreams.breaker import Breaker
     from streamroute.upstreams.openai import OpenAIUpstream, Timeouts
+    from streamroute.upstreams.resilient import Resilient
+    from streamroute.upstreams.retry import RetryPolicy
 
     api_key = None
     if settings.api_key_env is not None:
@@ -136,8 +140,7 @@ def _upstream(settings: UpstreamSettings) -> Upstream:
             raise ConfigError(
                 f"upstream {settings.name}: api_key_env: the environment variable {settings.api_key_env} is not set"
             )
-    timeouts = settings.timeouts
-    return OpenAIUpstream(
+    upstream = OpenAIUpstream(
         name=settings.name,
         base_url=settings.base_url,
         model=settings.model,
@@ -145,10 +148,10 @@ def _upstream(settings: UpstreamSettings) -> Upstream:
         supports_n=settings.supports_n,
         include_usage=settings.include_usage,
         serves=settings.serves,
-        timeouts=Timeouts(
-            connect=timeouts.connect, first=timeouts.first, between=timeouts.between, total=timeouts.total
-        ),
+        timeouts=Timeouts(**to_builtins(settings.timeouts)),
     )
+    breaker = Breaker(settings.breaker.failures, settings.breaker.seconds, name=settings.name, clock=anyio.current_time)
+    return Resilient(upstream, retry=RetryPolicy(**to_builtins(settings.retries)), breaker=breaker)
 
 
 def _local(settings: LocalSettings) -> LocalUpstream:
@@ -190,6 +193,7 @@ def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None, pace
         hedge=None if route.hedge is None else HedgeRule(**to_builtins(route.hedge)),
         auto=AutoRelease(**{**to_builtins(route.auto), "on_escalation": Release(route.auto.on_escalation)}),
         insurance=route.insurance,
+        on_break=route.on_break,
     )
 
 

@@ -21,7 +21,17 @@ from streamroute.gateway.errors import CLIENT_CLOSED, problem_of
 from streamroute.gateway.feedback import feedback
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
-from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, JOURNAL, LEDGER, NOTES, REQUEST_ID, SHADOWS
+from streamroute.gateway.keys import (
+    CATALOGUE,
+    CLIENT,
+    IN_FLIGHT,
+    JOURNAL,
+    KEEP_ALIVE,
+    LEDGER,
+    NOTES,
+    REQUEST_ID,
+    SHADOWS,
+)
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.ledger.ledger import SqliteLedger
 from streamroute.gateway.log import Logger, json_logger
@@ -44,9 +54,10 @@ def create_app(
     journal: Journal | None = None,
     shadows: Shadows | None = None,
     ledger: Ledger | None = None,
+    keep_alive: float = 15.0,
 ) -> web.Application:
     """The gateway over open routes; `journal` and `ledger` are what is kept of them, `shadows` runs beside them.
-    Without a ledger there is one in memory.
+    Without a ledger there is one in memory. After `keep_alive` seconds of silence a streaming client gets a comment.
 
     To be run with `handler_cancellation=True`: without it a client that leaves before the first token would leave the
     upstream generating.
@@ -59,6 +70,7 @@ def create_app(
         ledger = SqliteLedger.in_memory()
         app.on_cleanup.append(_closing(ledger))
     app[LEDGER] = ledger
+    app[KEEP_ALIVE] = keep_alive
     app.on_response_prepare.append(_name_request)
     app.router.add_post("/v1/chat/completions", chat_completions)
     app.router.add_post("/v1/completions", completions)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
-from streamroute.errors import BadRequestError, LedgerError, RouteError, StreamrouteError
+from streamroute.errors import (
+    BadRequestError,
+    LedgerError,
+    RouteError,
+    StreamrouteError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+    UpstreamUnavailableError,
+)
 from streamroute.wire.errors import WireError
 from streamroute.wire.openai import encode_error
+from streamroute.wire.retry_after import encode_retry_after
 
 __all__ = ("CLIENT_CLOSED", "Problem", "RefusedError", "problem_of", "refusal", "stopping")
 
@@ -73,13 +83,8 @@ def problem_of(error: Exception) -> Problem:
                 status=400, message=str(error), type="invalid_request_error", param=error.param, code=error.code
             )
         case RouteError():
-            return Problem(
-                status=502,
-                message=str(error),
-                type="upstream_error",
-                code="answer_broke_off" if error.shown else "every_leg_failed",
-                legs=tuple((leg, str(cause)) for leg, cause in error.causes),
-            )
+            legs = tuple((leg, str(cause)) for leg, cause in error.causes)
+            return dataclasses.replace(_failure(error), message=str(error), legs=legs)
         case LedgerError():  # its words name files
             return Problem(
                 status=503, message="the ledger does not answer", type="server_error", code="ledger_unavailable"
@@ -101,6 +106,50 @@ def problem_of(error: Exception) -> Problem:
             return _http(error)
         case _:
             return Problem(status=500, message="internal error", type="server_error", code="internal_error")
+
+
+_REFUSALS = frozenset({400, 413, 422})
+"""What a model says to a request that it cannot serve. Not 404: that its model is not there is the operator's fault,
+and so are 401 and 403, for the key is the gateway's."""
+
+
+def _failure(error: RouteError) -> Problem:
+    """Whose fault it is that there is no answer, by what became of the legs that were to give it. The message is left
+    to fill in."""
+    status, kind, code = 502, "upstream_error", "every_leg_failed"
+    headers = {}
+    faults = {_fault(cause) for cause in error.answers}
+    waits = [wait for cause in error.answers if (wait := getattr(cause, "retry_after", None)) is not None]
+    if error.shown:
+        code = "answer_broke_off"
+    elif faults == {"refused"}:
+        refusals = [cause for cause in error.answers if isinstance(cause, UpstreamStatusError)]
+        statuses = {cause.meaning for cause in refusals}
+        status, kind = statuses.pop() if len(statuses) == 1 else 400, "invalid_request_error"
+        code = next((cause.code for cause in reversed(refusals) if cause.code), "refused_by_model")
+    elif faults == {"throttled"}:
+        status, kind, code = 429, "rate_limit_error", "rate_limit_exceeded"
+        headers = {"Retry-After": encode_retry_after(max(waits))} if waits else {}
+    elif faults == {"slow"}:
+        status, code = 504, "upstream_timeout"
+    elif faults and faults <= {"resting", "throttled"}:
+        status, code = 503, "upstreams_unavailable"
+        headers = {"Retry-After": encode_retry_after(min(waits))}  # the first that may be asked again may serve
+    return Problem(status=status, message="", type=kind, code=code, headers=headers)
+
+
+def _fault(cause: Exception) -> str:
+    match cause:
+        case UpstreamStatusError() if cause.meaning in _REFUSALS:
+            return "refused"
+        case UpstreamStatusError() if cause.meaning == 429:
+            return "throttled"
+        case UpstreamTimeoutError():
+            return "slow"
+        case UpstreamUnavailableError():
+            return "resting"
+        case _:
+            return "broken"
 
 
 def _http(error: web.HTTPException) -> Problem:

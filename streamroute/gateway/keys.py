@@ -13,11 +13,13 @@ from streamroute.gateway.journal import Journal
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.shadows import Shadows
 
-__all__ = ("CATALOGUE", "CLIENT", "IN_FLIGHT", "JOURNAL", "LEDGER", "NOTES", "REQUEST_ID", "SHADOWS")
+__all__ = ("CATALOGUE", "CLIENT", "IN_FLIGHT", "JOURNAL", "KEEP_ALIVE", "LEDGER", "NOTES", "REQUEST_ID", "SHADOWS")
 
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
 JOURNAL: Final = web.AppKey("journal", Journal)
 IN_FLIGHT: Final = web.AppKey("in_flight", InFlight)
+KEEP_ALIVE: Final = web.AppKey("keep_alive", float)
+"""Seconds of silence after which a streaming client gets a comment."""
 LEDGER: Final = web.AppKey("ledger", Ledger)
 CLIENT: Final = web.RequestKey("client", Client)
 """Who asks."""

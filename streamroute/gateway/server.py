@@ -74,6 +74,7 @@ async def serve(
             journal=journal,
             shadows=Shadows(background, journal, log),
             ledger=ledger,
+            keep_alive=settings.server.keep_alive,
         )
         async with listening(app, settings.server) as address:
             with _signals(stop):

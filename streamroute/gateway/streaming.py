@@ -1,8 +1,11 @@
 """A route's events as a stream of OpenAI chunks.
 
 Nothing is sent before the first content: until then a failure is a real HTTP error. After it, a failure is an error
-frame, and the stream ends without `[DONE]`. Events that are ready together leave in one write. Whoever asked for the
-live trace has the stream opened by its first note, before any content, so that all failures are error frames to him.
+frame, and the stream ends without `[DONE]`. Events that are ready together leave in one write. Whoever asked for
+the live trace has the stream opened by its first note, before any content: all failures are error frames to him.
+
+A long silence is broken by a comment, which every client ignores: it keeps proxies from taking the connection for dead.
+One before the first content opens the reply, with status 200.
 """
 
 from __future__ import annotations
@@ -16,12 +19,13 @@ from streamroute.core.types import Delta
 from streamroute.errors import LedgerError, RouteError
 from streamroute.gateway.errors import Problem, problem_of
 from streamroute.gateway.exchange import Exchange
-from streamroute.gateway.keys import NOTES
+from streamroute.gateway.heartbeat import Heartbeat
+from streamroute.gateway.keys import KEEP_ALIVE, NOTES
 from streamroute.gateway.telling import evidence_fields, route_fields, route_headers, usage_of
 from streamroute.routing.router import RoutedStream
 from streamroute.routing.stream import Appended, Committed, Continued, Noted, Retracted, StreamEvent, TextDelta
 from streamroute.wire.openai import ChunkEncoder
-from streamroute.wire.sse import DONE_EVENT, encode_event
+from streamroute.wire.sse import DONE_EVENT, encode_comment, encode_event
 
 __all__ = ("StreamedReply",)
 
@@ -37,6 +41,7 @@ class StreamedReply:
             id=exchange.id, created=exchange.created, model=exchange.asked.model, logprobs=exchange.logprobs
         )
         self._response: web.StreamResponse | None = None
+        self._heart = Heartbeat(exchange.request.app[KEEP_ALIVE], self._sign_of_life)
         self._waiting: list[bytes] = []
         self._has_content = False
         self._opened: set[int] = set()
@@ -45,6 +50,7 @@ class StreamedReply:
     async def run(self) -> web.StreamResponse:
         """Send everything to the route's end. Raises `RouteError` for a failure before anything was sent; every later
         failure is told in the stream."""
+        self._heart.rest()
         try:
             async for event in self._stream:
                 more: StreamEvent | None = event
@@ -55,9 +61,12 @@ class StreamedReply:
                     await self._flush()
             return await self._finish()
         except RouteError as error:
+            await self._heart.pause()
             if self._response is None and not error.shown:
                 raise
             return await self.fail(error)
+        finally:
+            await self._heart.aclose()
 
     async def fail(self, error: Exception) -> web.StreamResponse:
         """End in the middle: an error frame and no `[DONE]`. Raises `error` where nothing has been sent yet."""
@@ -143,18 +152,29 @@ class StreamedReply:
             self._request[NOTES].update(error=str(error), status=problem.status)
             self._waiting[:] = [encode_event(problem.body)]
         response = await self._flush()
+        await self._heart.aclose()
         await response.write_eof()
         return response
 
     async def _flush(self) -> web.StreamResponse:
-        if self._response is None:
-            headers = route_headers(self._stream.route, self._exchange.route, self._exchange.assigned.unjudged)
-            headers |= {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-            self._response = web.StreamResponse(headers=headers)
-            await self._exchange.account.written()
-            await self._response.prepare(self._request)
+        await self._heart.pause()
+        response = self._response or await self._begin()
         if self._waiting:
             block = b"".join(self._waiting)
             self._waiting.clear()
-            await self._response.write(block)
-        return self._response
+            await response.write(block)
+        self._heart.rest()
+        return response
+
+    async def _begin(self) -> web.StreamResponse:
+        headers = route_headers(self._stream.route, self._exchange.route, self._exchange.assigned.unjudged)
+        headers |= {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        response = web.StreamResponse(headers=headers)
+        await self._exchange.account.written()
+        await response.prepare(self._request)
+        self._response = response
+        return response
+
+    async def _sign_of_life(self) -> None:
+        response = self._response or await self._begin()
+        await response.write(encode_comment(b"keep-alive"))

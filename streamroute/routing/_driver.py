@@ -216,7 +216,7 @@ class Driver:
                 return
             case Fail(causes, shown):
                 named = [(self._leg_name(leg), error) for leg, error in causes]
-                item = RouteError(named, shown=shown)
+                item = RouteError(named, shown=shown, answers=[error for leg, error in causes if leg.probe is None])
             case _:
                 assert_never(action)
         self._send(item)
@@ -235,6 +235,7 @@ class Driver:
 
     def _start(self, group: TaskGroup, legs: tuple[Leg, ...], request: ChatRequest, now: float) -> None:
         scope = anyio.CancelScope()
+        request = replace(request, retrying=lambda _: self._meter.leg_retried(legs))
         for leg in legs:
             self._scopes[leg] = scope
             self._meter.leg_started(leg, now)

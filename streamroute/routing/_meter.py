@@ -44,6 +44,11 @@ class Meter:
         """The answer was told to go on from `prefix`, which is part of its prompt."""
         self._legs[leg].prompt_tokens += len(prefix) // CHARACTERS_PER_TOKEN
 
+    def leg_retried(self, legs: Sequence[Leg]) -> None:
+        """The request that serves these legs failed and is made again."""
+        for leg in legs:
+            self._legs[leg].attempts += 1
+
     def delta_received(self, leg: Leg, delta: Delta, now: float) -> None:
         record = self._legs[leg]
         if delta.has_content:

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import anyio
 
@@ -100,8 +100,9 @@ class Router:
     of a judged tier, and `on_timeout` the verdict when it passes. `on_uncertain` is the verdict when the judge fails or
     every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route, `hedge`
     when it is worth it. `auto` says how `Release.AUTO` chooses. With `insurance` a smaller answer that loses is
-    cancelled only when the larger one speaks. A `pacer` gives each request its policy instead of `policy`. `prerouter`
-    may start a request that is to be judged from the first tier on at the second, or leave it unjudged.
+    cancelled only when the larger one speaks. `on_break` is what follows a kept answer that breaks off: with "continue"
+    a larger tier that has `prefill` goes on from it. A `pacer` gives each request its policy instead of `policy`.
+    `prerouter` may start a request that is to be judged from the first tier on at the second, or leave it unjudged.
 
     Raises `ConfigError` when a tier is to be judged and there is no scorer.
     """
@@ -121,6 +122,7 @@ class Router:
         hedge: HedgeRule | None = None,
         auto: AutoRelease | None = None,
         insurance: bool = False,
+        on_break: Literal["fail", "continue"] = "fail",
         prerouter: PreRouter | None = None,
         high_water: int = 64,
     ) -> None:
@@ -140,6 +142,7 @@ class Router:
             hedge=hedge,
             auto=auto or AutoRelease(),
             insurance=insurance,
+            on_break=on_break,
             prefill=frozenset(index for index, tier in enumerate(self.tiers) if tier.prefill),
         )
         judged = [tier.label for tier in self.tiers[:-1] if tier.probes]

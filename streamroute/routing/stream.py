@@ -90,6 +90,7 @@ class LegRecord:
     `counted` is False while the tokens are our estimate, because the upstream did not say (a cancelled leg never says).
     `billing` says how a leg that was cut off is charged for (see `CancelBilling`), `failure` names the kind of `error`
     without quoting it.
+    `attempts` is how often its upstream was asked: more than once where it failed before its first content.
     """
 
     leg: Leg
@@ -100,6 +101,7 @@ class LegRecord:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     counted: bool = False
+    attempts: int = 1
     first_token: float | None = None
     ended: float | None = None
     cost: float = 0.0
@@ -121,6 +123,7 @@ class LegRecord:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "counted": self.counted,
+            "attempts": self.attempts,
             "started": _seconds(self.started),
             "first_token": _seconds(self.first_token),
             "ended": _seconds(self.ended),

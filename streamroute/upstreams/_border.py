@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,6 +16,7 @@ from streamroute.errors import (
     UpstreamProtocolError,
     UpstreamStatusError,
 )
+from streamroute.wire.retry_after import retry_after_of
 
 __all__ = ("Border",)
 
@@ -28,9 +31,12 @@ _TRANSLATION: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]
 )
 
 
+_HALF_HIDDEN: Final = re.compile(r"[\w-]*\*{3,}[\w*-]*|\bsk-[\w-]{8,}")
+
+
 class Border:
-    """Makes the errors of the upstream `name`. None of its messages holds the `api_key` or a header that looks like
-    a secret: servers like to repeat the key that they refuse."""
+    """Makes the errors of the upstream `name`. None of its messages holds the `api_key`, what looks like the half of
+    one, or a header that looks like a secret: servers like to repeat the key that they refuse."""
 
     def __init__(self, name: str, *, api_key: str | None, headers: Mapping[str, str]) -> None:
         self.name = name
@@ -41,13 +47,22 @@ class Border:
     def redact(self, message: str) -> str:
         for secret in self._secrets:
             message = message.replace(secret, "***")
-        return message
+        return _HALF_HIDDEN.sub("***", message)
 
     def error(self, kind: type[UpstreamError], message: str) -> UpstreamError:
         return kind(self.redact(message), upstream=self.name)
 
-    def status(self, status: int, message: str) -> UpstreamStatusError:
-        return UpstreamStatusError(self.redact(f"HTTP {status}: {message}"), upstream=self.name, status=status)
+    def status(
+        self, status: int, message: str, *, code: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> UpstreamStatusError:
+        """`headers` are those of the reply."""
+        return UpstreamStatusError(
+            self.redact(f"HTTP {status}: {message}"),
+            upstream=self.name,
+            status=status,
+            code=code,
+            retry_after=retry_after_of(headers or {}, now=time.time()),
+        )
 
     def translated(self, error: aiohttp.ClientError | OSError, *, broke_off: str) -> UpstreamError:
         """`broke_off` says what it means when the connection was lost."""

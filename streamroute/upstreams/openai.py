@@ -26,7 +26,7 @@ from streamroute.upstreams._body import WAITING_FOR, Body, Timeouts
 from streamroute.upstreams._border import Border
 from streamroute.upstreams.base import ChatRequest
 from streamroute.upstreams.relay import CLIENTS_FAULT
-from streamroute.wire.openai import answer_decoder, decode_error_message, request_body
+from streamroute.wire.openai import answer_decoder, decode_error, request_body
 from streamroute.wire.sse import MAX_EVENT
 
 __all__ = ("OpenAIUpstream", "Timeouts")
@@ -169,8 +169,9 @@ class OpenAIUpstream:
                     continue
                 raise self._border.translated(error, broke_off=_HUNG_UP) from error
             except TimeoutError as error:
-                phase = "connecting" if isinstance(error, aiohttp.ConnectionTimeoutError) else WAITING_FOR["first"]
-                raise self._border.error(UpstreamTimeoutError, f"timed out {phase}") from error
+                connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+                phase = "connecting" if connecting else WAITING_FOR["first"]
+                raise UpstreamTimeoutError(f"timed out {phase}", upstream=self.name, connecting=connecting) from error
             except (aiohttp.ClientError, OSError) as error:
                 raise self._border.translated(error, broke_off=_HUNG_UP) from error
 
@@ -197,8 +198,10 @@ class OpenAIUpstream:
         with contextlib.suppress(UpstreamError):
             while len(said) < _ERROR_BODY_LIMIT and (data := await body.receive()):
                 said += data
-        message = decode_error_message(bytes(said[:_ERROR_BODY_LIMIT])) or response.reason or ""
-        return self._border.status(response.status, message)
+        message, code = decode_error(bytes(said[:_ERROR_BODY_LIMIT]))
+        return self._border.status(
+            response.status, message or response.reason or "", code=code, headers=response.headers
+        )
 
 
 class _Reused:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,7 @@ from streamroute.errors import (
 from streamroute.upstreams._answer import AnswerStream, Phase
 from streamroute.upstreams.base import ChatRequest
 from streamroute.wire.openai import answer_decoder, request_body
+from streamroute.wire.retry_after import retry_after_of
 from streamroute.wire.sse import MAX_EVENT
 
 if TYPE_CHECKING:
@@ -92,7 +94,13 @@ class SDKUpstream:
 
         if isinstance(error, openai.APIStatusError):
             message = f"HTTP {error.status_code}: {_said(error)}"
-            return UpstreamStatusError(self._redacted(message), upstream=self.name, status=error.status_code)
+            return UpstreamStatusError(
+                self._redacted(message),
+                upstream=self.name,
+                status=error.status_code,
+                code=error.code,
+                retry_after=retry_after_of(error.response.headers, now=time.time()),
+            )
         # In mid-stream the errors of the HTTP library come bare, and there are several that the SDK can work with.
         if isinstance(error, openai.APITimeoutError | TimeoutError) or "Timeout" in type(error).__name__:
             phase = "waiting for the next token" if mid_stream else "waiting for the first token"

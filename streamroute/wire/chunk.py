@@ -7,14 +7,14 @@ differ from it, the comment at the field says how.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from streamroute.core.types import Delta, TokenLogprob, Usage
 from streamroute.wire.errors import UNREADABLE, ReportedError, WireError
 
-__all__ = ("Choice", "Chunk", "decode_chunk", "decode_error_message", "to_delta", "to_usage")
+__all__ = ("Choice", "Chunk", "decode_chunk", "decode_error", "to_delta", "to_usage")
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -54,14 +54,19 @@ class Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+"""No request has more: a number beyond is an error of the server's, which must not become an amount of money."""
+
+
 class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: _Tokens | None = None
+    completion_tokens: _Tokens | None = None
 
 
 class Chunk(msgspec.Struct):
     choices: list[Choice] | None = None
-    usage: _Usage | None = None
+    # Bookkeeping, not answer: decoded by itself, so that an odd number in it costs no more than the number.
+    usage: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
     # Older vLLM puts an error's fields at the top: {"object": "error", "message": ...}.
     object: str | None = None
@@ -82,6 +87,7 @@ class _ErrorDocument(msgspec.Struct):
 
 # A decoder is immutable and costs more to make than to use.
 _CHUNK: Final = msgspec.json.Decoder(Chunk)
+_USAGE: Final = msgspec.json.Decoder(_Usage)
 _LOGPROBS: Final = msgspec.json.Decoder(_Logprobs)
 _TOOL_CALLS: Final = msgspec.json.Decoder(list[dict[str, Any]])
 _ERROR_BODY: Final = msgspec.json.Decoder(_ErrorBody | str)
@@ -90,18 +96,19 @@ UNEXPLAINED: Final = "the upstream reported an error"
 _ABSENT: Final = (b"", b"null", b"[]")
 
 
-def decode_error_message(body: bytes) -> str:
-    """What the body of an error reply says, as one line; empty where it says nothing readable."""
+def decode_error(body: bytes) -> tuple[str, str | None]:
+    """What the body of an error reply says: as one line, empty where it says nothing readable, and its machine-readable
+    code, where it has one."""
     try:
         document = _ERROR_DOCUMENT.decode(body)
     except UNREADABLE:
         text = body.decode("utf-8", "replace")
         # An HTML page or binary rubbish helps nobody.
-        return "" if text.lstrip().startswith("<") or "\x00" in text else _one_line(text)
+        return ("" if text.lstrip().startswith("<") or "\x00" in text else _one_line(text)), None
     for raw in (document.error, document.message, document.detail):
         if bytes(raw) not in _ABSENT:
-            return _error_of(raw)[0]
-    return ""
+            return _error_of(raw)
+    return "", None
 
 
 def decode_chunk(data: bytes) -> Chunk:
@@ -166,9 +173,15 @@ def _logprobs(raw: bytes) -> tuple[TokenLogprob, ...]:
 
 
 def to_usage(chunk: Chunk) -> Usage | None:
-    """The usage that a chunk tells, if any."""
-    usage = chunk.usage
-    if usage is None or (usage.prompt_tokens is None and usage.completion_tokens is None):
+    """The usage that a chunk tells, if any that can be."""
+    raw = bytes(chunk.usage)
+    if raw in _ABSENT:
+        return None
+    try:
+        usage = _USAGE.decode(raw)
+    except UNREADABLE:
+        return None
+    if usage.prompt_tokens is None and usage.completion_tokens is None:
         return None
     return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
 

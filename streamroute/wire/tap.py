@@ -12,8 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from streamroute.core.types import Usage
-from streamroute.wire.chunk import UNEXPLAINED, decode_chunk, decode_error_message
-from streamroute.wire.errors import IncompleteError, ReportedError, WireError
+from streamroute.wire.chunk import UNEXPLAINED, decode_chunk, decode_error
+from streamroute.wire.errors import UNREADABLE, IncompleteError, ReportedError, WireError
 from streamroute.wire.sse import BOM, DONE, DONE_EVENT, MAX_EVENT, parse_block
 
 __all__ = ("Findings", "Tap", "WholeTap", "with_field")
@@ -209,7 +209,7 @@ class Tap(Findings):
         if raw.startswith(_USUAL):
             try:
                 chunk = _CHUNK.decode(raw[6:])
-            except (msgspec.DecodeError, RecursionError):
+            except UNREADABLE:
                 return self._odd(raw)
             return self._read(chunk, raw)
         return self._odd(raw)
@@ -226,10 +226,11 @@ class Tap(Findings):
             self._ends = raw
             return False
         if event.name == b"error":
-            raise ReportedError(decode_error_message(event.data) or UNEXPLAINED)
+            message, code = decode_error(event.data)
+            raise ReportedError(message or UNEXPLAINED, code=code)
         try:
             chunk = _CHUNK.decode(event.data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise WireError(f"not a chat completion: {error}") from error
         return self._read(chunk, raw, event.data)
 
@@ -294,7 +295,7 @@ class WholeTap(Findings):
         super().__init__()
         try:
             chunk = _CHUNK.decode(body)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise WireError(f"not a completion: {error}") from error
         _check(chunk, body)
         self.reply_id = chunk.id if isinstance(chunk.id, str) and chunk.id else None

@@ -85,8 +85,8 @@ class Reply:
 
     @property
     def events(self) -> list[Any]:
-        """The events of a streamed reply; `[DONE]` as that string."""
-        blocks = [block for block in self.body.decode().split("\n\n") if block]
+        """The events of a streamed reply; `[DONE]` as that string. Comments are none."""
+        blocks = [block for block in self.body.decode().split("\n\n") if block and not block.startswith(":")]
         return [data if (data := block.removeprefix("data: ")) == "[DONE]" else json.loads(data) for block in blocks]
 
 
@@ -123,6 +123,7 @@ async def serving(
 ) -> AsyncGenerator[Served]:
     """The route `auto` over `cheap` and `large`, three probes, at a free port."""
     cheap, large = cheap or agreeing(), large or larger()
+    server = server or ServerSettings(port=0, drain_seconds=0)
     settings = route or RouteSettings(name="auto", tiers=("cheap", "large"))
     tiers = [Tier(upstream=cheap, probes=ProbePlan(count=3)), Tier(upstream=large, prefill=True)]
     log = RecordingLog()
@@ -130,9 +131,15 @@ async def serving(
         router = await stack.enter_async_context(Router(tiers, scorer=scorer or ScriptedScorer(), auto=SHOWS))
         served = {settings.name: ServedRoute(settings, router)}
         app = create_app(
-            served, api_key=api_key, max_body_bytes=max_body_bytes, log=log, journal=journal, ledger=ledger
+            served,
+            api_key=api_key,
+            max_body_bytes=max_body_bytes,
+            log=log,
+            journal=journal,
+            ledger=ledger,
+            keep_alive=server.keep_alive,
         )
-        url = await stack.enter_async_context(listening(app, server or ServerSettings(port=0, drain_seconds=0)))
+        url = await stack.enter_async_context(listening(app, server))
         client = AsyncOpenAI(base_url=f"{url}/v1", api_key=api_key or "none", max_retries=0)
         stack.push_async_callback(client.close)
         http = await stack.enter_async_context(aiohttp.ClientSession())
