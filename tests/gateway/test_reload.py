@@ -19,6 +19,7 @@ from streamroute.config.server import LimitSettings
 from streamroute.gateway.reload import FIXED, without_restart
 from streamroute.gateway.server import serve
 from streamroute.testing import ScriptedScorer
+from streamroute.upstreams.openai import OpenAIUpstream
 from tests.gateway.gated import SLOWLY, GatedServer
 from tests.gateway.served import QUESTION, RecordingLog
 from tests.gateway.two_tiers import CONFIG, ModelServer
@@ -105,7 +106,23 @@ async def reloadable(folder: Path) -> AsyncGenerator[tuple[Reloaded, aiohttp.Cli
         await task
 
 
-async def test_a_stream_goes_on_as_it_began_and_the_next_request_sees_the_new_settings(tmp_path: Path) -> None:
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The upstreams that were closed, by their names."""
+    names: list[str] = []
+    aclose = OpenAIUpstream.aclose
+
+    async def closing(self: OpenAIUpstream) -> None:
+        names.append(self.name)
+        await aclose(self)
+
+    monkeypatch.setattr(OpenAIUpstream, "aclose", closing)
+    return names
+
+
+async def test_a_stream_goes_on_as_it_began_and_the_next_request_sees_the_new_settings(
+    tmp_path: Path, closed: list[str]
+) -> None:
     async with reloadable(tmp_path) as (stage, http):
         stage.cheap.probe = Reply.of("It is Melbourne.")
         assert (await stage.ask(http))[0] == "large"
@@ -117,10 +134,13 @@ async def test_a_stream_goes_on_as_it_began_and_the_next_request_sees_the_new_se
             assert said == {"event": "reloaded", "routes": ["auto"]}
             assert await stage.ask(http) == ("cheap", "It is Sydney.")
             assert stage.cheap.running == 1
+            assert closed == []
             stage.cheap.go.set()
             rest = await stream.content.read()
         assert b" Canberra." in rest
         assert rest.endswith(b"data: [DONE]\n\n")
+        assert await stage.ask(http) == ("cheap", "It is Sydney.")
+        assert closed == ["cheap"]
 
 
 async def test_routes_and_models_may_be_renamed(tmp_path: Path) -> None:

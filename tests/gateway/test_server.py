@@ -70,6 +70,12 @@ def test_a_signal_lets_running_streams_finish_and_tells_others_to_come_back(numb
                 async with http.get(f"{url}/healthz") as health:
                     assert (health.status, health.headers["Connection"]) == (503, "close")
                     assert await health.json() == {"status": "draining", "running": 1}
+                reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+                began = asyncio.get_running_loop().time()
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert (await reader.read()).startswith(b"HTTP/1.1 503")  # to the end, which comes at once
+                assert asyncio.get_running_loop().time() == pytest.approx(began, abs=1)
+                writer.close()
                 said = await response.content.read()
             assert b"Canberra." in said
             assert said.endswith(b"data: [DONE]\n\n")
@@ -77,7 +83,14 @@ def test_a_signal_lets_running_streams_finish_and_tells_others_to_come_back(numb
             with pytest.raises(aiohttp.ClientConnectorError):
                 await http.get(f"{url}/healthz")
             assert len(model.seen) == 1
-            assert [line["status"] for line in log.lines if line["event"] == "request"] == [200, 503, 503, 503, 200]
+            assert [line["status"] for line in log.lines if line["event"] == "request"] == [
+                200,
+                503,
+                503,
+                503,
+                503,
+                200,
+            ]
             assert [line["event"] for line in log.lines if line["event"] != "request"] == ["listening", "stopping"]
 
     virtually(main)
