@@ -59,6 +59,9 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("config", nargs="?", metavar="CONFIG.toml", help="without one: the embedded local models")
     serve.add_argument("--host", help="address to listen on, instead of the configuration's")
     serve.add_argument("--port", type=_port, help="port to listen on, instead of the configuration's")
+    serve.add_argument(
+        "--workers", type=_count, metavar="N", help="processes on that port; more than one: a ledger_file"
+    )
 
     _usage(commands)
 

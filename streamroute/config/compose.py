@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-import anyio
 from msgspec import to_builtins
 
 from streamroute.calibration.artefact import Artefact
@@ -18,22 +15,18 @@ from streamroute.calibration.pacing import Pace
 from streamroute.config.agreement import agreement
 from streamroute.config.binding import asked_with, calibration_of
 from streamroute.config.pace import pace_of
-from streamroute.config.settings import LocalSettings, PrerouterSettings, RouteSettings, Settings, UpstreamSettings
+from streamroute.config.pool import Pool
+from streamroute.config.settings import PrerouterSettings, RouteSettings, Settings, UpstreamSettings
 from streamroute.core.hedge import HedgeRule
 from streamroute.core.plan import AutoRelease
-from streamroute.core.types import Decision, Delta, Release
-from streamroute.errors import ConfigError
+from streamroute.core.types import Decision, Release
 from streamroute.routing.billing import CancelBilling
 from streamroute.routing.prerouter import RULES, PreRouter, Step
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.routing.shadow import Shadow
 from streamroute.uncertainty.base import EntailmentModel, Scorer
 from streamroute.uncertainty.combine import most_probes
-from streamroute.upstreams.base import ChatRequest, Upstream
-from streamroute.upstreams.relay import RelayedReply, Relays
-
-if TYPE_CHECKING:
-    from streamroute.upstreams.local import LocalUpstream
+from streamroute.upstreams.base import Upstream
 
 __all__ = ("ServedRoute", "compose")
 
@@ -41,43 +34,47 @@ __all__ = ("ServedRoute", "compose")
 @dataclass(frozen=True, slots=True)
 class ServedRoute:
     """A route that is ready to be asked: its router, and the settings it was made from. `pace` is what its threshold
-    follows, and holds the drift alarm; `shadow` answers some requests again, to label records."""
+    follows, and holds the drift alarm; `shadow` answers some requests again, to label records. `made_of` is all that
+    the pace depends on."""
 
     settings: RouteSettings
     router: Router
     pace: Pace | None = None
     shadow: Shadow | None = None
+    made_of: object = None
 
 
 @asynccontextmanager
 async def compose(
-    settings: Settings, *, routes: Collection[str] | None = None, scorer: Scorer | None = None
+    settings: Settings,
+    *,
+    routes: Collection[str] | None = None,
+    scorer: Scorer | None = None,
+    pool: Pool | None = None,
+    before: Mapping[str, ServedRoute] | None = None,
 ) -> AsyncGenerator[Mapping[str, ServedRoute]]:
-    """Open the named routes, or all of them; leaving the context closes every model and the judge.
+    """Open the named routes, or all of them; leaving the context closes every model and the judge, but those of a
+    `pool` that others hold.
 
     Routes share the upstreams that they have in common, and one judge: `scorer`, or the bundled NLI model, loaded only
-    where a route judges, its score by each route's calibration. Raises `ConfigError` for an environment variable or a
-    model that is not there and a calibration that is not of its route, `ModelFileError` for a model file that is not
-    what it should be.
+    where a route judges, its score by each route's calibration. A route that is what it was `before` goes on with what
+    its threshold has learned. Raises `ConfigError` for an environment variable or a model that is not there and a
+    calibration that is not of its route, `ModelFileError` for a model file that is not what it should be.
     """
     chosen = [route for route in settings.routes if routes is None or route.name in routes]
     calibrations = {route.name: calibration_of(settings, route) for route in chosen}
     async with AsyncExitStack() as stack:
+        if pool is None:
+            pool = await stack.enter_async_context(Pool())
         model: EntailmentModel | None = None
         if scorer is None and any(_judges(route) for route in chosen):
-            from streamroute.nli.judge import bundled_model
-
-            model = await stack.enter_async_context(bundled_model())
+            model = await pool.judge()
         judged = {tier for route in chosen if _judges(route) for tier in route.tiers[:-1]}
-        upstreams: dict[str, _Shared] = {}
+        upstreams: dict[str, Upstream] = {}
         billing: dict[str, CancelBilling] = {}
         for name in dict.fromkeys(tier for route in chosen for tier in route.tiers):
-            upstream = _upstream(settings.upstream(name))
-            stack.push_async_callback(upstream.aclose)
-            if isinstance(settings.upstream(name), LocalSettings):
-                # Loaded now: a missing file is a reason not to start, and no request should wait for it.
-                await cast("LocalUpstream", upstream).start(probes=name in judged)
-            upstreams[name] = _SharedRelay(upstream) if isinstance(upstream, Relays) else _Shared(upstream)
+            held = pool.upstream(settings.upstream(name), probes=name in judged)
+            upstreams[name] = await stack.enter_async_context(held)
             billing[name] = CancelBilling(getattr(settings.upstream(name), "cancel_billing", "generated"))
         served = {}
         for route in chosen:
@@ -86,85 +83,17 @@ async def compose(
                 for name in route.tiers
             ]
             artefact = calibrations[route.name]
-            pace = pace_of(settings, route, artefact)
+            made_of = (route, artefact, tuple(settings.upstream(name) for name in route.tiers))
+            was = (before or {}).get(route.name)
+            kept = None if was is None or was.made_of != made_of else was.pace
+            pace = kept or pace_of(settings, route, artefact)
             judge = _judge(model, route, artefact) if model is not None and _judges(route) else scorer
             router = await stack.enter_async_context(_router(route, tiers, judge, pace))
             shadow = None
             if route.shadow and judge is not None and _judges(route):
                 shadow = Shadow(tiers, judge, agreement(model))
-            served[route.name] = ServedRoute(route, router, pace, shadow)
+            served[route.name] = ServedRoute(route, router, pace, shadow, made_of)
         yield served
-
-
-class _Shared:
-    """An upstream that several routers hold, closed by none of them."""
-
-    def __init__(self, upstream: Upstream) -> None:
-        self._upstream = upstream
-        self.name = upstream.name
-        self.model = upstream.model
-        self.supports_n = upstream.supports_n
-
-    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
-        return self._upstream.stream(request)
-
-    async def aclose(self) -> None:
-        pass
-
-
-class _SharedRelay(_Shared):
-    """One whose bytes can be passed on."""
-
-    def __init__(self, upstream: Relays) -> None:
-        super().__init__(upstream)
-        self._relay = upstream
-        self.serves = upstream.serves
-        self.tells_usage = upstream.tells_usage
-
-    def relay(self, endpoint: str, document: Mapping[str, Any]) -> AbstractAsyncContextManager[RelayedReply]:
-        return self._relay.relay(endpoint, document)
-
-
-def _upstream(settings: UpstreamSettings) -> Upstream:
-    if isinstance(settings, LocalSettings):
-        return _local(settings)
-    from streamroute.upstreams.breaker import Breaker
-    from streamroute.upstreams.openai import OpenAIUpstream, Timeouts
-    from streamroute.upstreams.resilient import Resilient
-    from streamroute.upstreams.retry import RetryPolicy
-
-    api_key = None
-    if settings.api_key_env is not None:
-        api_key = os.environ.get(settings.api_key_env)
-        if not api_key:
-            raise ConfigError(
-                f"upstream {settings.name}: api_key_env: the environment variable {settings.api_key_env} is not set"
-            )
-    upstream = OpenAIUpstream(
-        name=settings.name,
-        base_url=settings.base_url,
-        model=settings.model,
-        api_key=api_key,
-        supports_n=settings.supports_n,
-        include_usage=settings.include_usage,
-        serves=settings.serves,
-        timeouts=Timeouts(**to_builtins(settings.timeouts)),
-    )
-    breaker = Breaker(settings.breaker.failures, settings.breaker.seconds, name=settings.name, clock=anyio.current_time)
-    return Resilient(upstream, retry=RetryPolicy(**to_builtins(settings.retries)), breaker=breaker)
-
-
-def _local(settings: LocalSettings) -> LocalUpstream:
-    from streamroute.models.store import path_of
-    from streamroute.upstreams.local import LocalUpstream
-
-    more: dict[str, Any] = {} if settings.context is None else {"context": settings.context}
-    if settings.model is not None:
-        return LocalUpstream.from_manifest(settings.model, name=settings.name, threads=settings.threads, **more)
-    file = Path(settings.file or "")
-    return LocalUpstream(
-        lambda: path_of(str(file)), name=settings.name, model=file.name, threads=settings.threads, **more
-    )
 
 
 def _judges(route: RouteSettings) -> bool:

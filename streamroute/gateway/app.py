@@ -12,18 +12,20 @@ import msgspec
 from aiohttp import web
 
 from streamroute.config.compose import ServedRoute
+from streamroute.config.settings import Settings
 from streamroute.gateway.auth import authorize
-from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.chat import chat_completions
 from streamroute.gateway.decisions import decision
 from streamroute.gateway.endpoints import completions, embeddings
-from streamroute.gateway.errors import CLIENT_CLOSED, problem_of
+from streamroute.gateway.errors import CLIENT_CLOSED, RETRY_AFTER, problem_of, stopping
 from streamroute.gateway.feedback import feedback
+from streamroute.gateway.generation import Generation, Generations
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import (
     CATALOGUE,
     CLIENT,
+    GENERATIONS,
     IN_FLIGHT,
     JOURNAL,
     KEEP_ALIVE,
@@ -55,15 +57,18 @@ def create_app(
     shadows: Shadows | None = None,
     ledger: Ledger | None = None,
     keep_alive: float = 15.0,
+    generations: Generations | None = None,
 ) -> web.Application:
-    """The gateway over open routes; `journal` and `ledger` are what is kept of them, `shadows` runs beside them.
-    Without a ledger there is one in memory. After `keep_alive` seconds of silence a streaming client gets a comment.
+    """The gateway over open routes, which are those of the first of `generations`; `journal` and `ledger` are what is
+    kept of them, `shadows` runs beside them. Without a ledger there is one in memory. After `keep_alive` seconds of
+    silence a streaming client gets a comment.
 
     To be run with `handler_cancellation=True`: without it a client that leaves before the first token would leave the
     upstream generating.
     """
     app = web.Application(client_max_size=max_body_bytes, middlewares=[_envelope(api_key, log or json_logger())])
-    app[CATALOGUE] = Catalogue(routes)
+    app[GENERATIONS] = generations or Generations(Generation(Settings(), routes))
+    app[CATALOGUE] = app[GENERATIONS].catalogue
     app[IN_FLIGHT] = InFlight()
     app[JOURNAL] = journal or Journal()
     if ledger is None:
@@ -102,17 +107,22 @@ def _envelope(api_key: str | None, log: Logger) -> Any:
         request[REQUEST_ID] = given if _SAFE_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
         notes = request[NOTES] = {"id": request[REQUEST_ID], "method": request.method, "path": request.path}
         status = CLIENT_CLOSED
+        generations = request.app[GENERATIONS]
+        generation = generations.enter()
         try:
             response = await guarded(request, handler)
             status = notes.pop("status", response.status)
             return response
         finally:
+            generations.leave(generation)
             notes.update(status=status, seconds=round(time.perf_counter() - began, 6))
             (log.debug if request.path == "/healthz" else log.info)("request", **notes)
 
     async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
             if request.path not in _KEYLESS:
+                if request.app[IN_FLIGHT].draining:
+                    raise stopping()
                 request[CLIENT] = authorize(request.headers, api_key)
             return await handler(request)
         except Exception as error:
@@ -127,6 +137,9 @@ def _envelope(api_key: str | None, log: Logger) -> Any:
 
 async def _name_request(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["x-request-id"] = request[REQUEST_ID]
+    if request.app[IN_FLIGHT].draining:
+        response.force_close()
+        response.headers["Connection"] = "close"
 
 
 async def _models(request: web.Request) -> web.Response:
@@ -139,8 +152,11 @@ async def _model(request: web.Request) -> web.Response:
 
 async def _healthz(request: web.Request) -> web.Response:
     in_flight = request.app[IN_FLIGHT]
-    state = "draining" if in_flight.draining else "ok"
-    return _json({"status": state, "running": len(in_flight)}, status=503 if in_flight.draining else 200)
+    said = {"status": "draining" if in_flight.draining else "ok", "running": len(in_flight)}
+    response = _json(said, status=503 if in_flight.draining else 200)
+    if in_flight.draining:
+        response.headers["Retry-After"] = RETRY_AFTER
+    return response
 
 
 def _json(document: Mapping[str, Any], *, status: int = 200) -> web.Response:

@@ -41,11 +41,17 @@ class Catalogue:
     """The routes by their names, and each of their tiers by its own."""
 
     def __init__(self, routes: Mapping[str, ServedRoute]) -> None:
-        self._routes = dict(routes)
+        self._routes: dict[str, ServedRoute] = {}
         self._tiers: dict[str, tuple[ServedRoute, int]] = {}
+        self.replace(routes)
+
+    def replace(self, routes: Mapping[str, ServedRoute]) -> None:
+        """From now on there are these; what is assigned already keeps its own."""
+        tiers: dict[str, tuple[ServedRoute, int]] = {}
         for served in routes.values():
             for index, name in enumerate(served.settings.tiers):
-                self._tiers.setdefault(name, (served, index))
+                tiers.setdefault(name, (served, index))
+        self._routes, self._tiers = dict(routes), tiers
 
     def models(self) -> list[dict[str, Any]]:
         """The names to ask for, as `/v1/models` lists them: routes first."""

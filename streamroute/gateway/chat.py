@@ -25,8 +25,6 @@ __all__ = ("chat_completions",)
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
-    if request.app[IN_FLIGHT].draining:
-        raise stopping()
     asked = decode_request(await request.read())
     assigned = request.app[CATALOGUE].assign(asked, request.headers)
     request[NOTES].update(model=asked.model, stream=asked.stream)

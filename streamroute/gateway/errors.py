@@ -22,10 +22,12 @@ from streamroute.wire.errors import WireError
 from streamroute.wire.openai import encode_error
 from streamroute.wire.retry_after import encode_retry_after
 
-__all__ = ("CLIENT_CLOSED", "Problem", "RefusedError", "problem_of", "refusal", "stopping")
+__all__ = ("CLIENT_CLOSED", "RETRY_AFTER", "Problem", "RefusedError", "problem_of", "refusal", "stopping")
 
 CLIENT_CLOSED = 499
 """nginx's status for a client that left; only ever seen in the log and the ledger."""
+RETRY_AFTER = "5"
+"""Seconds, to a client of a server that stops: by then there may be another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +72,7 @@ def refusal(status: int, message: str, *, code: str, param: str | None = None, *
 
 def stopping() -> RefusedError:
     """The server takes no more."""
-    return refusal(503, "the server is stopping", code="stopping", Connection="close", Retry_After="5")
+    return refusal(503, "the server is stopping", code="stopping", Connection="close", Retry_After=RETRY_AFTER)
 
 
 def problem_of(error: Exception) -> Problem:

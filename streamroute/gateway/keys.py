@@ -8,14 +8,28 @@ from aiohttp import web
 
 from streamroute.gateway.auth import Client
 from streamroute.gateway.catalogue import Catalogue
+from streamroute.gateway.generation import Generations
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.shadows import Shadows
 
-__all__ = ("CATALOGUE", "CLIENT", "IN_FLIGHT", "JOURNAL", "KEEP_ALIVE", "LEDGER", "NOTES", "REQUEST_ID", "SHADOWS")
+__all__ = (
+    "CATALOGUE",
+    "CLIENT",
+    "GENERATIONS",
+    "IN_FLIGHT",
+    "JOURNAL",
+    "KEEP_ALIVE",
+    "LEDGER",
+    "NOTES",
+    "REQUEST_ID",
+    "SHADOWS",
+)
 
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
+GENERATIONS: Final = web.AppKey("generations", Generations)
+"""Whose `settings` are those that hold now."""
 JOURNAL: Final = web.AppKey("journal", Journal)
 IN_FLIGHT: Final = web.AppKey("in_flight", InFlight)
 KEEP_ALIVE: Final = web.AppKey("keep_alive", float)

@@ -25,6 +25,7 @@ from streamroute.routing._meter import Meter
 from streamroute.routing.stream import LegState
 from streamroute.routing.tiers import Tier
 from streamroute.upstreams.relay import RelayedReply, Relays
+from streamroute.upstreams.resilient import Resilient
 from streamroute.wire.errors import WireError
 from streamroute.wire.openai import ChunkEncoder, WholeAnswer
 from streamroute.wire.sse import encode_event
@@ -76,6 +77,7 @@ class _Passage:
         self._began = anyio.current_time()
         self._leg = Leg(exchange.assigned.start_tier)
         self._found: Findings | None = None
+        self._failure: UpstreamError | None = None
         self.response: web.StreamResponse | None = None
         self.route = self._meter.route
 
@@ -86,18 +88,48 @@ class _Passage:
             tier = self._tiers[index]
             if causes:
                 verdict = Verdict(Decision.ESCALATE, "answer_failed", index)
+            self._found, self._leg = None, Leg(index)
+            self._meter.leg_started(self._leg, self._now())
             try:
-                return await self._ask(tier, index, verdict)
+                return await self._persist(tier, index, verdict)
             except UpstreamError as error:  # nothing of it has been sent
                 self._leg_over(LegState.FAILED, error)
                 causes.append((tier.label, error))
         raise RouteError(causes, shown=False)
 
+    async def _persist(self, tier: Tier, index: int, verdict: Verdict) -> web.StreamResponse:
+        """Ask again by the upstream's own policy, as long as nothing has been sent."""
+        upstream = tier.upstream
+        if not isinstance(upstream, Resilient):
+            return await self._ask(tier, index, verdict)
+        record, attempt = self.route.leg(self._leg), 0
+        assert record is not None
+        while True:
+            attempt += 1
+            record.attempts = attempt
+            trial = upstream.breaker.check()
+            try:
+                response = await self._ask(tier, index, verdict)
+            except UpstreamError as error:
+                upstream.breaker.failed(error, trial=trial)
+                delay = upstream.retry.delay(attempt, error)
+                if delay is None:
+                    raise
+            except BaseException:
+                upstream.breaker.left(trial=trial)
+                raise
+            else:
+                if self._failure is None:
+                    upstream.breaker.succeeded()
+                else:  # in the middle of its answer
+                    upstream.breaker.failed(self._failure, trial=False)
+                return response
+            await anyio.sleep(delay)
+            self._found = None
+
     async def _ask(self, tier: Tier, index: int, verdict: Verdict) -> web.StreamResponse:
         upstream = tier.upstream
         assert isinstance(upstream, Relays)
-        self._found, self._leg = None, Leg(index)
-        self._meter.leg_started(self._leg, self._now())
         async with upstream.relay(self._endpoint, self._document(tier, upstream)) as reply:
             if reply.status >= 300:
                 return await self._refused(reply)
@@ -150,6 +182,7 @@ class _Passage:
             if not tap.complete:  # else the answer is whole: what is missing is usage at most
                 if self.response is None:
                     raise
+                self._failure = error
                 self._leg_over(LegState.FAILED, error)
                 label = self._tiers[self._leg.tier].label
                 return await self._broken(RouteError([(label, error)], shown=True), self.response)
@@ -258,6 +291,9 @@ class _Passage:
         now, record = self._now(), self.route.leg(self._leg)
         assert record is not None
         record.first_token = self.route.timings.first_shown = self.route.timings.first_kept = now
+        upstream = self._tiers[self._leg.tier].upstream
+        if isinstance(upstream, Resilient):
+            upstream.breaker.spoke()
 
     def _now(self) -> float:
         return anyio.current_time() - self._began

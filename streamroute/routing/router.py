@@ -95,8 +95,8 @@ class Pacer(Protocol):
 class Router:
     """Routes chats over `tiers`, the cheapest first.
 
-    An async context manager: leaving it closes the upstreams it was given. `policy` turns the evidence of `scorer` into
-    verdicts; `release` says what a reader may see before the verdict; `decision_deadline` is in seconds from the start
+    An async context manager: leaving it closes the upstreams it was given, unless `closes_upstreams` is False.
+    `policy` turns the evidence of `scorer` into verdicts; `release` says what a reader may see before the verdict; `decision_deadline` is in seconds from the start
     of a judged tier, and `on_timeout` the verdict when it passes. `on_uncertain` is the verdict when the judge fails or
     every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route, `hedge`
     when it is worth it. `auto` says how `Release.AUTO` chooses. With `insurance` a smaller answer that loses is
@@ -124,12 +124,14 @@ class Router:
         insurance: bool = False,
         on_break: Literal["fail", "continue"] = "fail",
         prerouter: PreRouter | None = None,
+        closes_upstreams: bool = True,
         high_water: int = 64,
     ) -> None:
         self.tiers = tuple(tiers)
         self._scorer = scorer
         self._pacer = pacer
         self.prerouter = prerouter
+        self._closes_upstreams = closes_upstreams
         self._high_water = high_water
         self._plan = Plan(
             tiers=tuple(tier.probes.schedule() if tier.probes else None for tier in self.tiers),
@@ -159,8 +161,9 @@ class Router:
         return self._plan
 
     async def __aenter__(self) -> Self:
-        for upstream in {id(tier.upstream): tier.upstream for tier in self.tiers}.values():
-            self._stack.push_async_callback(upstream.aclose)
+        if self._closes_upstreams:
+            for upstream in {id(tier.upstream): tier.upstream for tier in self.tiers}.values():
+                self._stack.push_async_callback(upstream.aclose)
         return self
 
     async def __aexit__(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -12,9 +12,10 @@ from streamroute.core.types import Delta
 from streamroute.errors import UpstreamUnavailableError
 from streamroute.upstreams.base import ChatRequest, Upstream
 from streamroute.upstreams.breaker import Breaker
+from streamroute.upstreams.relay import RelayedReply, Relays
 from streamroute.upstreams.retry import RetryPolicy
 
-__all__ = ("Resilient",)
+__all__ = ("Resilient", "ResilientRelay")
 
 
 class Resilient:
@@ -41,11 +42,6 @@ class Resilient:
     @property
     def supports_n(self) -> bool:
         return self._upstream.supports_n
-
-    @property
-    def relay(self) -> Any:
-        """The upstream's own, which neither repeats nor asks the breaker; `AttributeError` where it has none."""
-        return self._upstream.relay  # type: ignore[attr-defined]
 
     async def aclose(self) -> None:
         await self._upstream.aclose()
@@ -80,6 +76,20 @@ class Resilient:
                     yield _Answer(begun, deltas, self.breaker)
                     return
             await anyio.sleep(delay)  # the failed request is closed
+
+
+class ResilientRelay(Resilient):
+    """One whose bytes can be passed on: see `Relays`. Who passes them on sees what they say, and so when a try may be
+    repeated: `relay` itself neither repeats nor asks the breaker."""
+
+    def __init__(self, upstream: Relays, *, retry: RetryPolicy | None = None, breaker: Breaker | None = None) -> None:
+        super().__init__(upstream, retry=retry, breaker=breaker)
+        self._relay = upstream
+        self.serves = upstream.serves
+        self.tells_usage = upstream.tells_usage
+
+    def relay(self, endpoint: str, document: Mapping[str, Any]) -> AbstractAsyncContextManager[RelayedReply]:
+        return self._relay.relay(endpoint, document)
 
 
 async def _until_content(deltas: AsyncIterator[Delta]) -> list[Delta]:

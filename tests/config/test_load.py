@@ -110,6 +110,7 @@ def test_files_of_models_are_relative_to_the_configuration(tmp_path: Path) -> No
         ("[sever]\nport = 1\n", ["sever: unknown key", "`server`"]),
         ("zzzzzz = 1\n", ["zzzzzz: unknown key", "known here: server, upstream, route"]),
         ('[server]\nport = "80"\n', ["server.port: expected `int`, got `str`"]),
+        ("[server]\nworkers = 2\n", ["server.workers: 2 processes need a `ledger_file`"]),
         ("[server]\nport = 70000\n", ["server.port: expected `int` <= 65535", "found 70000"]),
         ("[server]\ndrain_seconds = nan\n", ["server.drain_seconds: expected `float` >= 0", "found nan"]),
         ("server = 3\n", ["server: expected `table`, got `int`"]),

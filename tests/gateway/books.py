@@ -1,4 +1,4 @@
-"""A ledger that keeps what it is told, for tests to look into."""
+"""Ledgers for tests: one that keeps nothing, and one to look into."""
 
 from __future__ import annotations
 
@@ -8,31 +8,23 @@ from typing import Any
 
 from streamroute.gateway.ledger.entries import Limits, Opened, Outcome, Standing, Total
 
-__all__ = ("Books",)
+__all__ = ("Blank", "Books")
 
 
-class Books:
-    """The one account there is, and the ledger that it is in. Nothing is written before `writable` is set."""
+class Blank:
+    """A ledger of one account that keeps nothing and says nothing."""
 
-    def __init__(self) -> None:
-        self.opened: list[Opened] = []
-        self.outcomes: list[Outcome] = []
-        self.writable = asyncio.Event()
-        self.writable.set()
-
-    def open(self, entry: Opened) -> Books:
-        self.opened.append(entry)
+    def open(self, entry: Opened) -> Any:
         return self
 
-    async def admit(self, entry: Opened, limits: Limits) -> tuple[Books, Standing]:
+    async def admit(self, entry: Opened, limits: Limits) -> tuple[Any, Standing]:
         return self.open(entry), Standing()
 
     def settle(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
+        pass
 
     async def written(self) -> None:
-        if self.outcomes:
-            await self.writable.wait()
+        pass
 
     async def decision(self, id: str) -> Mapping[str, Any] | None:
         return None
@@ -45,6 +37,27 @@ class Books:
 
     async def aclose(self) -> None:
         pass
+
+
+class Books(Blank):
+    """One that remembers. Nothing is written before `writable` is set."""
+
+    def __init__(self) -> None:
+        self.opened: list[Opened] = []
+        self.outcomes: list[Outcome] = []
+        self.writable = asyncio.Event()
+        self.writable.set()
+
+    def open(self, entry: Opened) -> Books:
+        self.opened.append(entry)
+        return self
+
+    def settle(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    async def written(self) -> None:
+        if self.outcomes:
+            await self.writable.wait()
 
     @property
     def outcome(self) -> Outcome:

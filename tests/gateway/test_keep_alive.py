@@ -16,15 +16,15 @@ from streamroute.errors import UpstreamStatusError
 from streamroute.gateway.heartbeat import Heartbeat
 from streamroute.gateway.keys import IN_FLIGHT
 from streamroute.gateway.ledger.entries import Opened, Outcome
-from streamroute.gateway.ledger.unkept import Unkept
 from streamroute.testing import Script, ScriptedUpstream, run_virtual
+from tests.gateway.books import Blank
 from tests.gateway.served import QUESTION, RIGHT, agreeing, larger, serving, virtually
 
 COMMENT = ": keep-alive\n\n"
 
 
 @dataclass
-class Recording(Unkept):
+class Recording(Blank):
     """A ledger that shows what it is told first."""
 
     outcomes: list[Outcome] = field(default_factory=list)

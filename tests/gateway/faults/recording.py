@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from streamroute.gateway.ledger.entries import Limits, Opened, Outcome, Standing
-from streamroute.gateway.ledger.unkept import Unkept
+from tests.gateway.books import Blank
 
 
 @dataclass
@@ -22,12 +22,12 @@ class RecordedAccount:
 
 
 @dataclass
-class RecordingLedger(Unkept):
+class RecordingLedger(Blank):
     accounts: list[RecordedAccount] = field(default_factory=list)
 
-    def open(self, entry: Opened) -> RecordedAccount:  # type: ignore[override]
+    def open(self, entry: Opened) -> RecordedAccount:
         self.accounts.append(RecordedAccount(entry))
         return self.accounts[-1]
 
-    async def admit(self, entry: Opened, limits: Limits) -> tuple[RecordedAccount, Standing]:  # type: ignore[override]
+    async def admit(self, entry: Opened, limits: Limits) -> tuple[RecordedAccount, Standing]:
         return self.open(entry), Standing()
