@@ -95,14 +95,15 @@ class Pacer(Protocol):
 class Router:
     """Routes chats over `tiers`, the cheapest first.
 
-    An async context manager: leaving it closes the upstreams it was given, unless `closes_upstreams` is False.
-    `policy` turns the evidence of `scorer` into verdicts; `release` says what a reader may see before the verdict; `decision_deadline` is in seconds from the start
-    of a judged tier, and `on_timeout` the verdict when it passes. `on_uncertain` is the verdict when the judge fails or
-    every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route, `hedge`
-    when it is worth it. `auto` says how `Release.AUTO` chooses. With `insurance` a smaller answer that loses is
-    cancelled only when the larger one speaks. `on_break` is what follows a kept answer that breaks off: with "continue"
-    a larger tier that has `prefill` goes on from it. A `pacer` gives each request its policy instead of `policy`.
-    `prerouter` may start a request that is to be judged from the first tier on at the second, or leave it unjudged.
+    An async context manager: leaving it closes the upstreams it was given, unless `closes_upstreams` is False. `policy`
+    turns the evidence of `scorer` into verdicts; `release` says what a reader may see before the verdict;
+    `decision_deadline` is in seconds from the start of a judged tier, and `on_timeout` the verdict when it passes.
+    `on_uncertain` is the verdict when the judge fails or every probe does. `hedge_after` starts the next tier, unseen,
+    that many seconds into an undecided route, `hedge` when it is worth it. `auto` says how `Release.AUTO` chooses. With
+    `insurance` a smaller answer that loses is cancelled only when the larger one speaks. `on_break` is what follows a
+    kept answer that breaks off: with "continue" a larger tier that has `prefill` goes on from it. A `pacer` gives each
+    request its policy instead of `policy`. `prerouter` may start a request that is to be judged from the first tier on
+    at the second, or leave it unjudged.
 
     Raises `ConfigError` when a tier is to be judged and there is no scorer.
     """

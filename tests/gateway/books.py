@@ -26,7 +26,7 @@ class Blank:
     async def written(self) -> None:
         pass
 
-    async def decision(self, id: str) -> Mapping[str, Any] | None:
+    async def decision(self, id: str, *, key: str | None = None) -> Mapping[str, Any] | None:
         return None
 
     async def recent(self, limit: int) -> Sequence[Mapping[str, Any]]:
