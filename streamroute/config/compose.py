@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from streamroute.calibration.pacing import Pace
 from streamroute.config.agreement import agreement
 from streamroute.config.binding import asked_with, calibration_of
 from streamroute.config.pace import pace_of
+from streamroute.config.secrets import secret
 from streamroute.config.settings import LocalSettings, PrerouterSettings, RouteSettings, Settings, UpstreamSettings
 from streamroute.core.hedge import HedgeRule
 from streamroute.core.plan import AutoRelease
 from streamroute.core.types import Decision, Delta, Release
-from streamroute.errors import ConfigError
 from streamroute.routing.prerouter import RULES, PreRouter, Step
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.routing.shadow import Shadow
@@ -112,19 +111,12 @@ def _upstream(settings: UpstreamSettings) -> Upstream:
         return _local(settings)
     from streamroute.upstreams.openai import OpenAIUpstream, Timeouts
 
-    api_key = None
-    if settings.api_key_env is not None:
-        api_key = os.environ.get(settings.api_key_env)
-        if not api_key:
-            raise ConfigError(
-                f"upstream {settings.name}: api_key_env: the environment variable {settings.api_key_env} is not set"
-            )
     timeouts = settings.timeouts
     return OpenAIUpstream(
         name=settings.name,
         base_url=settings.base_url,
         model=settings.model,
-        api_key=api_key,
+        api_key=secret(f"upstream {settings.name}", env=settings.api_key_env, file=settings.api_key_file),
         supports_n=settings.supports_n,
         timeouts=Timeouts(
             connect=timeouts.connect, first=timeouts.first, between=timeouts.between, total=timeouts.total

@@ -5,21 +5,33 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from streamroute.config.compose import ServedRoute
-from streamroute.gateway.auth import authorize
+from streamroute.config.settings import KeySettings, LimitSettings
+from streamroute.gateway.auth import PUBLIC, Keyring
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.chat import chat_completions
-from streamroute.gateway.errors import CLIENT_CLOSED, problem_of
+from streamroute.gateway.errors import CLIENT_CLOSED, logged, problem_of
 from streamroute.gateway.feedback import feedback
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
-from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, JOURNAL, LEDGER, NOTES, REQUEST_ID, SHADOWS
+from streamroute.gateway.keys import (
+    CATALOGUE,
+    CLIENT,
+    IN_FLIGHT,
+    JOURNAL,
+    LEDGER,
+    LIMITS,
+    LOG_TEXTS,
+    NOTES,
+    REQUEST_ID,
+    SHADOWS,
+)
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.ledger.unkept import Unkept
 from streamroute.gateway.log import Logger, json_logger
@@ -40,13 +52,23 @@ def create_app(
     journal: Journal | None = None,
     shadows: Shadows | None = None,
     ledger: Ledger | None = None,
+    keys: Sequence[KeySettings] = (),
+    limits: LimitSettings | None = None,
+    log_texts: bool = False,
 ) -> web.Application:
     """The gateway over open routes; `journal` and `ledger` are what is kept of them, `shadows` runs beside them.
+    `api_key` opens everything, each of `keys` what it says; without any it is open to all. With `log_texts` prompts and
+    answers stand in the log.
 
     To be run with `handler_cancellation=True`: without it a client that leaves before the first token would leave the
     upstream generating.
     """
-    app = web.Application(client_max_size=max_body_bytes, middlewares=[_envelope(api_key, log or json_logger())])
+    app = web.Application(
+        client_max_size=max_body_bytes,
+        middlewares=[_envelope(Keyring(keys, master=api_key), log or json_logger(texts=log_texts))],
+    )
+    app[LIMITS] = limits or LimitSettings()
+    app[LOG_TEXTS] = log_texts
     app[CATALOGUE] = Catalogue(routes)
     app[IN_FLIGHT] = InFlight()
     app[JOURNAL] = journal or Journal()
@@ -63,7 +85,7 @@ def create_app(
     return app
 
 
-def _envelope(api_key: str | None, log: Logger) -> Any:
+def _envelope(keyring: Keyring, log: Logger) -> Any:
     @web.middleware
     async def envelope(request: web.Request, handler: _Handler) -> web.StreamResponse:
         began = time.perf_counter()
@@ -81,12 +103,12 @@ def _envelope(api_key: str | None, log: Logger) -> Any:
 
     async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
-            if request.path != "/healthz":
-                request[CLIENT] = authorize(request.headers, api_key)
+            if request.path not in PUBLIC:
+                request[CLIENT] = keyring.client(request.headers)
             return await handler(request)
         except Exception as error:
             problem = problem_of(error)
-            request[NOTES]["error"] = problem.message
+            request[NOTES]["error"] = logged(error, texts=request.app[LOG_TEXTS])
             if problem.code == "internal_error":
                 log.exception("internal error", id=request[REQUEST_ID])
             return problem.response()
@@ -99,11 +121,11 @@ async def _name_request(request: web.Request, response: web.StreamResponse) -> N
 
 
 async def _models(request: web.Request) -> web.Response:
-    return _json({"object": "list", "data": request.app[CATALOGUE].models()})
+    return _json({"object": "list", "data": request.app[CATALOGUE].models(request[CLIENT])})
 
 
 async def _model(request: web.Request) -> web.Response:
-    return _json(request.app[CATALOGUE].known(request.match_info["model"]))
+    return _json(request.app[CATALOGUE].known(request.match_info["model"], request[CLIENT]))
 
 
 async def _healthz(request: web.Request) -> web.Response:

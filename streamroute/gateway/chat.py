@@ -9,10 +9,11 @@ from aiohttp import web
 
 from streamroute.core.types import Release
 from streamroute.gateway.admission import admitted
+from streamroute.gateway.body import body_of
 from streamroute.gateway.errors import CLIENT_CLOSED, stopping
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.feedback import keep_record
-from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, NOTES, SHADOWS
+from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, NOTES, SHADOWS
 from streamroute.gateway.streaming import StreamedReply
 from streamroute.gateway.telling import route_fields, route_headers, usage_of
 from streamroute.routing.router import RoutedStream
@@ -25,8 +26,8 @@ __all__ = ("chat_completions",)
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     if request.app[IN_FLIGHT].draining:
         raise stopping()
-    asked = decode_request(await request.read())
-    assigned = request.app[CATALOGUE].assign(asked, request.headers)
+    asked = decode_request(await body_of(request))
+    assigned = request.app[CATALOGUE].assign(asked, request.headers, request[CLIENT])
     request[NOTES].update(model=asked.model, stream=asked.stream)
     return await _routed(await admitted(request, asked, assigned))
 
@@ -41,6 +42,8 @@ async def _routed(exchange: Exchange) -> web.StreamResponse:
         on_escalation=assigned.on_escalation,
         start_tier=assigned.start_tier,
         judge=assigned.judge,
+        probes=exchange.probes,
+        hedge=exchange.hedge,
     )
     reply: StreamedReply | None = None
     with anyio.CancelScope() as scope, exchange.request.app[IN_FLIGHT].holding(scope):
@@ -70,7 +73,7 @@ def _note(exchange: Exchange, route: Route) -> None:
     if (pace := assigned.served.pace) is not None and pace.alarm is not None and pace.alarm.raised:
         request[NOTES]["drift"] = pace.alarm.raised
     keep_record(request, route, exchange.asked.messages, exchange.id)
-    if assigned.judge and (shadows := request.app.get(SHADOWS)) is not None:
+    if assigned.judge and not exchange.shed and (shadows := request.app.get(SHADOWS)) is not None:
         shadows.consider(assigned.served, exchange.asked.messages, exchange.asked.params, exchange.id)
 
 
@@ -90,10 +93,10 @@ async def _whole_reply(stream: RoutedStream, exchange: Exchange) -> web.Response
         model=exchange.asked.model,
         choices=[dataclasses.replace(c, finish_reason=c.finish_reason or route.finish_reason) for c in choices],
         usage=usage_of(route),
-        fields=route_fields(route, exchange.route, unjudged),
+        fields=route_fields(route, exchange.route, unjudged, exchange.shed),
         logprobs=exchange.logprobs,
     )
     exchange.settle(route, status=200)
     await exchange.account.written()
-    headers = route_headers(route, exchange.route, unjudged)
+    headers = route_headers(route, exchange.route, unjudged, exchange.shed)
     return web.Response(body=body, content_type="application/json", headers=headers)

@@ -8,11 +8,20 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
-from streamroute.errors import BadRequestError, RouteError, StreamrouteError
+from streamroute.errors import (
+    BadRequestError,
+    RouteError,
+    StreamrouteError,
+    UpstreamConnectError,
+    UpstreamError,
+    UpstreamInterruptedError,
+    UpstreamStatusError,
+    UpstreamTimeoutError,
+)
 from streamroute.wire.errors import WireError
 from streamroute.wire.openai import encode_error
 
-__all__ = ("CLIENT_CLOSED", "Problem", "RefusedError", "problem_of", "refusal", "stopping")
+__all__ = ("CLIENT_CLOSED", "Problem", "RefusedError", "logged", "problem_of", "refusal", "stopping")
 
 CLIENT_CLOSED = 499
 """nginx's status for a client that left; only ever seen in the log and the ledger."""
@@ -97,6 +106,29 @@ def problem_of(error: Exception) -> Problem:
             return _http(error)
         case _:
             return Problem(status=500, message="internal error", type="server_error", code="internal_error")
+
+
+def logged(error: Exception, *, texts: bool = False) -> str:
+    """An error for the log and the ledger: as the client is told of it, but nothing that an upstream said, which may
+    repeat the prompt. With `texts` that too."""
+    if isinstance(error, RouteError) and not texts:
+        what = "the answer broke off" if error.shown else "every leg failed"
+        return f"{what} ({'; '.join(f'{leg}: {_of_a_leg(cause)}' for leg, cause in error.causes)})"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UpstreamError | WireError) and not texts:
+        return _of_a_leg(error)
+    return problem_of(error).message
+
+
+def _of_a_leg(error: Exception) -> str:
+    match error:
+        case UpstreamStatusError():
+            return f"status {error.status}"
+        case UpstreamConnectError() | UpstreamTimeoutError() | UpstreamInterruptedError():
+            return str(error)  # our own words
+        case _:
+            return type(error).__name__
 
 
 def _http(error: web.HTTPException) -> Problem:

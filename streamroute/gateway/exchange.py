@@ -9,8 +9,8 @@ import uuid
 from aiohttp import web
 
 from streamroute.gateway.catalogue import Assignment
-from streamroute.gateway.errors import problem_of
-from streamroute.gateway.keys import NOTES
+from streamroute.gateway.errors import logged, problem_of
+from streamroute.gateway.keys import LOG_TEXTS, NOTES
 from streamroute.gateway.ledger.entries import Account, Outcome
 from streamroute.gateway.ledger.unkept import UNKEPT
 from streamroute.gateway.telling import route_notes
@@ -22,7 +22,8 @@ __all__ = ("Exchange",)
 
 @dataclasses.dataclass(slots=True)
 class Exchange:
-    """The reply bears the model name that was asked for. `shed` names what the amplification budget left out."""
+    """The reply bears the model name that was asked for. `probes` and `hedge` are what `Router.stream` is told of them,
+    `shed` names what the amplification budget left out."""
 
     request: web.Request
     asked: ClientRequest
@@ -31,6 +32,8 @@ class Exchange:
     id: str = dataclasses.field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = dataclasses.field(default_factory=lambda: int(time.time()))
     began: float = dataclasses.field(default_factory=time.perf_counter)
+    probes: int | None = None
+    hedge: bool = True
     shed: tuple[str, ...] = ()
 
     @property
@@ -44,7 +47,9 @@ class Exchange:
     def settle(self, route: Route, *, status: int, error: str | None = None) -> None:
         """Into the ledger and the log line; later calls are ignored. Await `account.written` before the client is told
         that its request is over."""
-        self.request[NOTES].update(route_notes(route, self.route, self.assigned.unjudged))
+        self.request[NOTES].update(route_notes(route, self.route, self.assigned.unjudged, self.shed))
+        if self.request.app[LOG_TEXTS]:
+            self.request[NOTES].update(prompt=self.asked.messages, answer=route.answer)
         self.account.settle(
             Outcome(
                 status=status,
@@ -59,5 +64,9 @@ class Exchange:
     async def failed(self, route: Route, error: Exception) -> None:
         """Settle an exchange that ends with `error` instead of a reply."""
         problem = problem_of(error)
-        self.settle(route, status=problem.status, error=problem.message)
+        self.settle(route, status=problem.status, error=logged(error))
         await self.account.written()
+
+    def logged(self, error: Exception) -> str:
+        """What the log may say of it."""
+        return logged(error, texts=self.request.app[LOG_TEXTS])

@@ -6,21 +6,34 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from streamroute.gateway.auth import Client
+from streamroute.config.settings import LimitSettings
+from streamroute.gateway.auth import CLIENT
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.shadows import Shadows
 
-__all__ = ("CATALOGUE", "CLIENT", "IN_FLIGHT", "JOURNAL", "LEDGER", "NOTES", "REQUEST_ID", "SHADOWS")
+__all__ = (
+    "CATALOGUE",
+    "CLIENT",
+    "IN_FLIGHT",
+    "JOURNAL",
+    "LEDGER",
+    "LIMITS",
+    "LOG_TEXTS",
+    "NOTES",
+    "REQUEST_ID",
+    "SHADOWS",
+)
 
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
 JOURNAL: Final = web.AppKey("journal", Journal)
 IN_FLIGHT: Final = web.AppKey("in_flight", InFlight)
 LEDGER: Final = web.AppKey("ledger", Ledger)
-CLIENT: Final = web.RequestKey("client", Client)
-"""Who asks."""
+LIMITS: Final = web.AppKey("limits", LimitSettings)
+LOG_TEXTS: Final = web.AppKey("log_texts", bool)
+"""Whether prompts and answers may stand in the log."""
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 NOTES: Final = web.RequestKey("notes", dict[str, Any])
 """What is said in the request's log line. A `status` in it wins over the response's."""

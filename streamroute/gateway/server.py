@@ -51,7 +51,7 @@ async def serve(
     `ready` is called with the address once it listens. Raises `ConfigError` or `ModelFileError` for settings that
     cannot be served, or that `check` finds an error in. A second signal does not wait.
     """
-    log = json_logger() if log is None else log
+    log = json_logger(texts=settings.server.log_texts) if log is None else log
     stop = asyncio.Event()
     api_key = _api_key(settings.server)
     for finding in await check(settings):
@@ -68,6 +68,9 @@ async def serve(
             log=log,
             journal=journal,
             shadows=Shadows(background, journal, log),
+            keys=settings.keys,
+            limits=settings.server.limits,
+            log_texts=settings.server.log_texts,
         )
         async with listening(app, settings.server) as address:
             with _signals(stop):

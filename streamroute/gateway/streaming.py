@@ -13,7 +13,7 @@ from aiohttp import web
 
 from streamroute.core.types import Delta
 from streamroute.errors import RouteError
-from streamroute.gateway.errors import Problem, problem_of
+from streamroute.gateway.errors import Problem, logged, problem_of
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.keys import NOTES
 from streamroute.gateway.telling import evidence_fields, route_fields, route_headers, usage_of
@@ -63,8 +63,8 @@ class StreamedReply:
         if self._response is None and not self._has_content:
             raise error
         problem: Problem = problem_of(error)
-        self._request[NOTES].update(error=problem.message, status=problem.status)
-        self._exchange.settle(self._stream.route, status=problem.status, error=problem.message)
+        self._request[NOTES].update(error=self._exchange.logged(error), status=problem.status)
+        self._exchange.settle(self._stream.route, status=problem.status, error=logged(error))
         self._waiting.append(encode_event(problem.body))
         return await self._end()
 
@@ -122,7 +122,7 @@ class StreamedReply:
             reason = self._reasons.get(index) or route.finish_reason or "stop"
             self._waiting.append(self._encoder.delta(Delta(index=index, finish_reason=reason)))
         if exchange.asked.include_usage:
-            fields = route_fields(route, exchange.route, exchange.assigned.unjudged)
+            fields = route_fields(route, exchange.route, exchange.assigned.unjudged, exchange.shed)
             self._waiting.append(self._encoder.usage(usage_of(route), fields))
         self._waiting.append(DONE_EVENT)
         exchange.settle(route, status=200)
@@ -137,7 +137,8 @@ class StreamedReply:
 
     async def _flush(self) -> web.StreamResponse:
         if self._response is None:
-            headers = route_headers(self._stream.route, self._exchange.route, self._exchange.assigned.unjudged)
+            exchange = self._exchange
+            headers = route_headers(self._stream.route, exchange.route, exchange.assigned.unjudged, exchange.shed)
             headers |= {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
             self._response = web.StreamResponse(headers=headers)
             await self._exchange.account.written()
