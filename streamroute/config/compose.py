@@ -67,7 +67,7 @@ async def compose(
         judged = {tier for route in chosen if _judges(route) for tier in route.tiers[:-1]}
         upstreams: dict[str, _Shared] = {}
         for name in dict.fromkeys(tier for route in chosen for tier in route.tiers):
-            upstream = _upstream(settings.upstream(name))
+            upstream = _upstream(settings.upstream(name), settings.server.limits.reply_bytes)
             stack.push_async_callback(upstream.aclose)
             if isinstance(settings.upstream(name), LocalSettings):
                 # Loaded now: a missing file is a reason not to start, and no request should wait for it.
@@ -106,7 +106,7 @@ class _Shared:
         pass
 
 
-def _upstream(settings: UpstreamSettings) -> Upstream:
+def _upstream(settings: UpstreamSettings, max_reply: int) -> Upstream:
     if isinstance(settings, LocalSettings):
         return _local(settings)
     from streamroute.upstreams.openai import OpenAIUpstream, Timeouts
@@ -116,6 +116,7 @@ def _upstream(settings: UpstreamSettings) -> Upstream:
         name=settings.name,
         base_url=settings.base_url,
         model=settings.model,
+        max_reply=max_reply,
         api_key=secret(f"upstream {settings.name}", env=settings.api_key_env, file=settings.api_key_file),
         supports_n=settings.supports_n,
         timeouts=Timeouts(

@@ -64,8 +64,8 @@ class Catalogue:
         ]
 
     def assign(self, request: ClientRequest, headers: Mapping[str, str], client: Client = EVERYONE) -> Assignment:
-        """Raises `RefusedError` for a model that is not here, which tells `client` of no name that it may not ask for, and
-        `BadRequestError` for options that make no sense."""
+        """Raises `RefusedError` for a model that is not here, which tells `client` of no name that it may not ask for,
+        and `BadRequestError` for options that make no sense."""
         options = request.options
         release = options.release or _release_header(headers, RELEASE_HEADER, tuple(Release))
         unjudged = None if options.judge else "asked"

@@ -13,6 +13,7 @@ from streamroute.gateway.body import body_of
 from streamroute.gateway.errors import CLIENT_CLOSED, stopping
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.feedback import keep_record
+from streamroute.gateway.guard import left_because
 from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, NOTES, SHADOWS
 from streamroute.gateway.streaming import StreamedReply
 from streamroute.gateway.telling import route_fields, route_headers, usage_of
@@ -57,9 +58,9 @@ async def _routed(exchange: Exchange) -> web.StreamResponse:
                 await exchange.failed(stream.route, error)
                 raise
             finally:
-                exchange.settle(
-                    stream.route, status=503 if scope.cancel_called else CLIENT_CLOSED
-                )  # unless it has been
+                # Unless it has been.
+                status = 503 if scope.cancel_called else CLIENT_CLOSED
+                exchange.settle(stream.route, status=status, error=left_because(exchange.request))
                 _note(exchange, stream.route)
     # Only a scope that was cancelled, because the server stops, comes here.
     if reply is None:

@@ -48,6 +48,8 @@ class Exchange:
         """Into the ledger and the log line; later calls are ignored. Await `account.written` before the client is told
         that its request is over."""
         self.request[NOTES].update(route_notes(route, self.route, self.assigned.unjudged, self.shed))
+        if error is not None:
+            self.request[NOTES].setdefault("error", error)
         if self.request.app[LOG_TEXTS]:
             self.request[NOTES].update(prompt=self.asked.messages, answer=route.answer)
         self.account.settle(

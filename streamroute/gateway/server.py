@@ -17,6 +17,7 @@ from streamroute.config.compose import compose
 from streamroute.config.settings import ServerSettings, Settings
 from streamroute.errors import ConfigError
 from streamroute.gateway.app import create_app
+from streamroute.gateway.guard import GuardedRunner
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import IN_FLIGHT
 from streamroute.gateway.log import Logger, json_logger
@@ -87,7 +88,7 @@ async def serve(
 async def listening(app: web.Application, settings: ServerSettings) -> AsyncGenerator[str]:
     """Listen while inside; gives the address. Leaving it drains and closes. Raises `ConfigError` where it cannot."""
     # Our own drain comes before aiohttp's shutdown, which then has nothing left to wait for.
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+    runner = GuardedRunner(app, settings.limits, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)

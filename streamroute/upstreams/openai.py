@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from streamroute.errors import (
     ConfigError,
     UpstreamConnectError,
     UpstreamError,
+    UpstreamProtocolError,
     UpstreamTimeoutError,
 )
 from streamroute.upstreams._answer import AnswerStream, Phase
@@ -65,7 +67,7 @@ class OpenAIUpstream:
 
     `supports_n` says whether the server honours `n`; `include_usage=False` is for the few servers that refuse
     `stream_options`. `headers` are added to each request. `max_event` bounds in bytes one event of a stream, or a whole
-    reply of a server that does not stream. A `session` that is given stays the giver's to close; else one is made at
+    reply of a server that does not stream, `max_reply` all of a reply. A `session` that is given stays the giver's to close; else one is made at
     the first request and kept until `aclose`. Raises `ConfigError` for a `base_url` that is not one.
     """
 
@@ -82,6 +84,7 @@ class OpenAIUpstream:
         timeouts: Timeouts = Timeouts(),
         session: aiohttp.ClientSession | None = None,
         max_event: int = MAX_EVENT,
+        max_reply: int | None = None,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -93,6 +96,7 @@ class OpenAIUpstream:
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._timeouts = timeouts
         self._max_event = max_event
+        self._max_reply = max_reply
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream, application/json",
@@ -118,7 +122,7 @@ class OpenAIUpstream:
         loop = asyncio.get_running_loop()
         began = loop.time()
         response = await self._open(self._encoded(request), began + min(self._timeouts.first, self._timeouts.total))
-        body = _Body(response, self._border, self._timeouts, began)
+        body = _Body(response, self._border, self._timeouts, began, self._max_reply)
         try:
             if response.status >= 300:
                 raise await self._refusal(response, body)
@@ -206,15 +210,30 @@ async def _note_reuse(session: aiohttp.ClientSession, context: SimpleNamespace, 
 class _Body:
     """The bytes of one reply, with the deadlines of the phases."""
 
-    __slots__ = ("_border", "_content", "_deadline", "_loop", "_phase", "_response", "_timeouts", "_total", "_watchdog")
+    __slots__ = (
+        "_border",
+        "_content",
+        "_deadline",
+        "_left",
+        "_loop",
+        "_most",
+        "_phase",
+        "_response",
+        "_timeouts",
+        "_total",
+        "_watchdog",
+    )
 
-    def __init__(self, response: aiohttp.ClientResponse, border: Border, timeouts: Timeouts, began: float) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, border: Border, timeouts: Timeouts, began: float, most: int | None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._response = response
         self._content = response.content
         self._border = border
         self._timeouts = timeouts
         self._total = began + timeouts.total
+        self._most = self._left = math.inf if most is None else most
         self._phase: Phase = "first"
         self._deadline = min(began + timeouts.first, self._total)
         self._watchdog = Watchdog(self._loop, self._expire)
@@ -226,7 +245,7 @@ class _Body:
     async def receive(self) -> bytes:
         self._watchdog.arm(self._deadline)
         try:
-            return await self._content.readany()
+            data = await self._content.readany()
         except TimeoutError as error:
             what = "in total" if self._deadline == self._total else _WAITING_FOR[self._phase]
             raise self._border.error(UpstreamTimeoutError, f"timed out {what}") from error
@@ -234,6 +253,10 @@ class _Body:
             raise self._border.translated(error, broke_off=_BROKE_OFF) from error
         finally:
             self._watchdog.disarm()
+        self._left -= len(data)
+        if self._left < 0:
+            raise self._border.error(UpstreamProtocolError, f"sent more than {self._most} bytes")
+        return data
 
     async def finish(self) -> None:
         """Read on to the end of the reply if it is near, so that its connection can serve again."""
