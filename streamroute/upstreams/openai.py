@@ -67,8 +67,9 @@ class OpenAIUpstream:
 
     `supports_n` says whether the server honours `n`; `include_usage=False` is for the few servers that refuse
     `stream_options`. `headers` are added to each request. `max_event` bounds in bytes one event of a stream, or a whole
-    reply of a server that does not stream, `max_reply` all of a reply. A `session` that is given stays the giver's to close; else one is made at
-    the first request and kept until `aclose`. Raises `ConfigError` for a `base_url` that is not one.
+    reply of a server that does not stream, `max_reply` all of a reply. A `session` that is given stays the giver's to
+    close; else one is made at the first request and kept until `aclose`. Raises `ConfigError` for a `base_url` that is
+    not one.
     """
 
     def __init__(

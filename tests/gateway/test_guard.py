@@ -1,0 +1,241 @@
+"""Connections that are slow, idle, deaf or talk nonsense: each ends in its time, and leaves nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from streamroute.config.settings import LimitSettings, ServerSettings
+from streamroute.testing import Script, ScriptedUpstream
+from tests.gateway.ledgers import FakeLedger
+from tests.gateway.served import QUESTION, Served, larger, serving, virtually
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+LIMITS = LimitSettings(header_bytes=1000, headers=20)
+
+
+@asynccontextmanager
+async def guarded(*models: ScriptedUpstream, **more: Any) -> AsyncGenerator[Served]:
+    async with serving(*models, server=ServerSettings(port=0, drain_seconds=0, limits=LIMITS), **more) as served:
+        yield served
+
+
+@asynccontextmanager
+async def connected(served: Served) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    host, port = served.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def lasts(reader: asyncio.StreamReader) -> float:
+    """How many seconds the connection goes on, from now."""
+    began = asyncio.get_running_loop().time()
+    try:
+        await reader.read()
+    except ConnectionResetError:
+        pass
+    return asyncio.get_running_loop().time() - began
+
+
+async def healthy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(HEALTH)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length"))
+    await reader.readexactly(length)
+
+
+def ask(**fields: Any) -> bytes:
+    body = json.dumps({"model": "cheap", "messages": QUESTION, **fields}).encode()
+    return b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_a_head_that_comes_byte_by_byte_is_waited_for_so_long_and_no_longer() -> None:
+    async def main() -> None:
+        async with guarded() as served, connected(served) as (reader, writer):
+            closing = asyncio.create_task(lasts(reader))
+            for byte in HEALTH[:20]:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(1)
+            assert await closing == pytest.approx(10, abs=0.5)
+
+    virtually(main)
+
+
+def test_a_connection_that_says_nothing_is_closed() -> None:
+    async def main() -> None:
+        async with guarded() as served, connected(served) as (reader, _):
+            assert await lasts(reader) == pytest.approx(10, abs=0.5)
+
+    virtually(main)
+
+
+def test_a_connection_may_be_idle_for_longer_but_its_next_head_may_not_be_slow() -> None:
+    async def main() -> None:
+        async with guarded() as served, connected(served) as (reader, writer):
+            await healthy(reader, writer)
+            await asyncio.sleep(70)
+            await healthy(reader, writer)
+            assert await lasts(reader) == pytest.approx(75, abs=0.5)
+        async with guarded() as served, connected(served) as (reader, writer):
+            await healthy(reader, writer)
+            await asyncio.sleep(70)
+            writer.write(HEALTH[:5])
+            assert await lasts(reader) == pytest.approx(10, abs=0.5)
+
+    virtually(main)
+
+
+def test_an_answer_may_take_longer_than_a_connection_may_be_idle() -> None:
+    async def main() -> None:
+        slow = ScriptedUpstream(Script([(500.0, "It is Canberra.")]), name="cheap")
+        async with guarded(slow) as served, connected(served) as (reader, writer):
+            writer.write(ask())
+            assert b"It is Canberra." in await reader.readuntil(b"Canberra.")
+
+    virtually(main)
+
+
+def test_a_body_that_does_not_come_is_a_408() -> None:
+    async def main() -> None:
+        async with guarded() as served, connected(served) as (reader, writer):
+            writer.write(ask()[:-5])
+            began = asyncio.get_running_loop().time()
+            said = await reader.readuntil(b"}}")
+            assert asyncio.get_running_loop().time() - began == pytest.approx(30, abs=0.5)
+            assert said.startswith(b"HTTP/1.1 408")
+            assert b'"code":"body_timeout"' in said
+            assert served.cheap.calls == []
+            assert await lasts(reader) < 11
+
+    virtually(main)
+
+
+FLOOD = 300
+BLOCK = "x" * 100_000
+
+
+def deaf(served: Served) -> socket.socket:
+    """A client that asks for a flood, and whose socket nobody reads."""
+    host, port = served.url.removeprefix("http://").split(":")
+    client = socket.create_connection((host, int(port)))
+    client.sendall(ask(stream=True))
+    client.setblocking(False)
+    return client
+
+
+def flooding() -> ScriptedUpstream:
+    return ScriptedUpstream(Script([(0.001, BLOCK) for _ in range(FLOOD)]), name="cheap")
+
+
+def test_a_client_that_reads_nothing_is_cut_off_and_said_to_have_read_nothing() -> None:
+    async def main() -> None:
+        ledger = FakeLedger()
+        async with guarded(flooding(), larger(), ledger=ledger) as served:
+            client = deaf(served)
+            try:
+                await asyncio.sleep(29)
+                assert served.running == 1
+                await asyncio.sleep(4)
+                assert served.running == 0
+                ((outcome,),) = (account.outcomes for account in ledger.accounts)
+                assert (outcome.status, outcome.error) == (499, "the client read nothing for 30 s")
+                assert served.log.lines[-1]["error"] == "the client read nothing for 30 s"
+                assert served.log.lines[-1]["status"] == 499
+            finally:
+                client.close()
+
+    virtually(main)
+
+
+def test_a_client_that_reads_slowly_is_served_to_the_end() -> None:
+    async def main() -> None:
+        async with guarded(flooding()) as served:
+            client = deaf(served)
+            try:
+                said = bytearray()
+                while not said.endswith(b"data: [DONE]\n\n0\r\n\r\n".replace(b"0\r\n\r\n", b"\r\n0\r\n\r\n")):
+                    await asyncio.sleep(25)
+                    try:
+                        while read := client.recv(1 << 20):
+                            said += read
+                            if len(said) % (8 << 20) < (1 << 20):
+                                break
+                    except BlockingIOError:
+                        pass
+                assert said.count(BLOCK.encode()) == FLOOD
+            finally:
+                client.close()
+
+    virtually(main)
+
+
+LONG = b"x" * 2000
+NONSENSE = {
+    "two lengths": b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
+    "a length and chunks": b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a negative length": b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: -2\r\n\r\n{}",
+    "a length that is none": b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: two\r\n\r\n{}",
+    "chunks of no size": b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}\r\n",
+    "a chunk that is longer than it says": b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}{}{}\r\n0\r\n\r\n",
+    "a chunk of endless size": b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"fffffffffffffffffffff\r\n",
+    "two encodings": b"POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked, identity\r\n\r\n{}",
+    "a header without a name": b"GET /v1/models HTTP/1.1\r\nHost: h\r\n: x\r\n\r\n",
+    "a header with a NUL": b"GET /v1/models HTTP/1.1\r\nHost: h\r\nX-Request-Id: a\x00b\r\n\r\n",
+    "a bare carriage return in a header": b"GET /v1/models HTTP/1.1\r\nHost: h\r\nX-Request-Id: a\rSet-Cookie: b\r\n\r\n",
+    "blanks before the colon": b"GET /v1/models HTTP/1.1\r\nHost : h\r\n\r\n",
+    "a long header": b"GET /v1/models HTTP/1.1\r\nHost: h\r\nX: " + LONG + b"\r\n\r\n",
+    "a long path": b"GET /" + LONG + b" HTTP/1.1\r\nHost: h\r\n\r\n",
+    "many headers": b"GET /v1/models HTTP/1.1\r\nHost: h\r\n" + b"X: y\r\n" * 50 + b"\r\n",
+    "no method": b"/v1/models\r\n\r\n",
+    "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64,
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_nonsense_gets_a_4xx_or_a_close_and_starts_nothing(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with guarded() as served:
+            async with connected(served) as (reader, writer):
+                writer.write(NONSENSE[name])
+                said = b""
+                try:
+                    while b"\r\n\r\n" not in said and (read := await reader.read(4096)):
+                        said += read
+                except ConnectionResetError:
+                    pass
+                assert said[:10] in (b"HTTP/1.1 4", b"HTTP/1.0 4", b"")
+                assert b"Set-Cookie" not in said.partition(b"\r\n\r\n")[0]
+            assert (served.cheap.calls, served.large.calls) == ([], [])
+            await asyncio.sleep(20)
+            assert len(asyncio.all_tasks()) == 1
+
+    with caplog.at_level(logging.DEBUG):
+        virtually(main)
+    assert [record for record in caplog.records if record.name.startswith("aiohttp")] == []
+
+
+@pytest.mark.parametrize("given", [b"a b", b"x" * 200, b"a\tb", "ü".encode(), b'{"a":1}', b""])
+def test_a_request_id_that_could_mislead_is_replaced(given: bytes) -> None:
+    async def main() -> None:
+        async with guarded() as served, connected(served) as (reader, writer):
+            writer.write(b"GET /v1/models HTTP/1.1\r\nHost: h\r\nX-Request-Id: " + given + b"\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            (line,) = (line for line in head.split(b"\r\n") if line.lower().startswith(b"x-request-id"))
+            assert line.split(b": ")[1].startswith(b"req_")
+            assert served.log.lines[-1]["id"].startswith("req_")
+
+    virtually(main)
