@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, cast
 
@@ -123,7 +124,7 @@ class _Guard(asyncio.Protocol):
         return self._inner.eof_received()
 
     def pause_writing(self) -> None:
-        self._unread, self._grew = self._buffered(), False
+        self._unread, self._grew = self._on_the_way(), False
         self._stall = self._loop.call_later(self._limits.write_seconds, self._stalled)
         self._inner.pause_writing()
 
@@ -171,12 +172,12 @@ class _Guard(asyncio.Protocol):
             (self._transport.abort if self._buffered() else self._transport.close)()
 
     def _stalled(self) -> None:
-        """The buffer has been full for so long. A client that reads empties it. What is written may fill it further,
-        but not twice in a row: aiohttp waits once it has written as much again."""
+        """The buffer has been full for so long. Where the client reads, less is on the way. What is written may make it
+        more, but not twice in a row: aiohttp waits once it has written as much again."""
         self._stall = None
         if self._transport is None:
             return
-        size = self._buffered()
+        size = self._on_the_way()
         grew = size > self._unread
         if size < self._unread or (grew and not self._grew):
             self._unread, self._grew = size, grew
@@ -187,6 +188,25 @@ class _Guard(asyncio.Protocol):
 
     def _buffered(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def _on_the_way(self) -> int:
+        """How many bytes the client's side has not taken yet: in our buffer, and in the kernel's, which may hold
+        megabytes and takes no more from us before a third of them is gone."""
+        return self._buffered() + _kernel_holds(self._transport)
+
+
+def _kernel_holds(transport: asyncio.Transport | None) -> int:
+    """Bytes of a connection that are not acknowledged; 0 where the system does not say."""
+    connection = None if transport is None else transport.get_extra_info("socket")
+    if connection is None:
+        return 0
+    try:
+        import fcntl
+        import termios
+
+        return int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (ImportError, OSError):
+        return 0
 
 
 class _Discreet(logging.LoggerAdapter[logging.Logger]):
