@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from streamroute.config.settings import LimitSettings, ServerSettings
-from streamroute.testing import Script, ScriptedUpstream
+from streamroute.gateway.guard import _Guard, _kernel_holds
+from streamroute.testing import Script, ScriptedUpstream, run_virtual
 from tests.gateway.ledgers import FakeLedger
 from tests.gateway.served import QUESTION, Served, larger, serving, virtually
 
@@ -158,24 +159,72 @@ def test_a_client_that_reads_nothing_is_cut_off_and_said_to_have_read_nothing() 
     virtually(main)
 
 
-def test_a_client_that_reads_slowly_is_served_to_the_end() -> None:
-    async def main() -> None:
-        async with guarded(flooding()) as served:
-            client = deaf(served)
-            try:
-                said = bytearray()
-                for _ in range(4 * FLOOD):  # enough, and an end
-                    await asyncio.sleep(25)
-                    with suppress(BlockingIOError):
-                        while read := client.recv(1 << 20):
-                            said += read
-                    if b"[DONE]" in said[-100:]:
-                        break
-                assert said.count(BLOCK.encode()) == FLOOD
-            finally:
-                client.close()
+class Buffer(asyncio.Transport):
+    """A transport whose buffer holds what it is told to hold."""
 
-    virtually(main)
+    def __init__(self, held: int) -> None:
+        super().__init__()
+        self.held = held
+        self.aborted: float | None = None
+
+    def get_write_buffer_size(self) -> int:
+        return self.held
+
+    def abort(self) -> None:
+        self.aborted = asyncio.get_running_loop().time()
+
+
+@pytest.mark.parametrize(
+    ("held", "aborted"),
+    [
+        ([100, 100], 30),
+        ([100, 90, 90], 60),  # it read a little, and then nothing
+        ([100, 90, 80, 70, 0], None),
+        ([100, 150, 150], 60),  # more was written
+        ([100, 150, 200], 60),  # and more: nothing can have been read
+        ([100, 150, 140, 180, 170, 0], None),
+    ],
+)
+def test_a_client_is_cut_off_only_when_nothing_is_taken_for_all_of_the_time(
+    held: list[int], aborted: float | None
+) -> None:
+    async def main() -> None:
+        transport = Buffer(held[0])
+        guard = _Guard(asyncio.Protocol(), LIMITS, {})
+        guard.connection_made(transport)
+        guard.begun()
+        began = asyncio.get_running_loop().time()
+        guard.pause_writing()
+        await asyncio.sleep(1)
+        for transport.held in held[1:]:
+            await asyncio.sleep(30)
+        guard.resume_writing()
+        await asyncio.sleep(100)
+        assert transport.aborted == (None if aborted is None else pytest.approx(began + aborted))
+
+    run_virtual(main)
+
+
+async def test_what_the_kernel_holds_is_counted_too() -> None:
+    """It takes megabytes, and no more from us before a third of them has been read."""
+    arrived: asyncio.Future[asyncio.Transport] = asyncio.get_running_loop().create_future()
+
+    class Peer(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            arrived.set_result(transport)
+
+    server = await asyncio.get_running_loop().create_server(Peer, "127.0.0.1", 0)
+    async with server:
+        with socket.create_connection(server.sockets[0].getsockname()[:2]):
+            transport = await arrived
+            assert _kernel_holds(transport) == 0
+            transport.write(b"x" * 50_000_000)
+            held = _kernel_holds(transport)
+            assert 0 < held < 50_000_000
+            transport.abort()
+            await asyncio.sleep(0)
+    assert _kernel_holds(None) == _kernel_holds(Buffer(1)) == 0
 
 
 LONG = b"x" * 2000
