@@ -69,7 +69,7 @@ def test_every_key_is_compared_whichever_it_is(monkeypatch: pytest.MonkeyPatch) 
 
     def counting(known: Any, given: Any) -> bool:
         compared.append(given)
-        return known == given
+        return bool(known == given)
 
     monkeypatch.setattr(hmac, "compare_digest", counting)
     keyring = Keyring(KEYS, master="m")
