@@ -16,27 +16,8 @@ GATEWAY = CONFIG.format(cheap="http://h/v1", large="http://h/v1")
 
 
 def test_the_table_goes_to_the_output_and_the_key_is_shown_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        main(
-            [
-                "keys",
-                "new",
-                "ci@team",
-                "--route",
-                "auto",
-                "--route",
-                "cheap",
-                "--requests-per-minute",
-                "60",
-                "--day",
-                "1.5",
-                "--month",
-                "20",
-                "--board",
-            ]
-        )
-        == 0
-    )
+    asked = ["--route", "auto", "--route", "cheap", "--requests-per-minute", "60", "--day", "1.5", "--month", "20"]
+    assert main(["keys", "new", "ci@team", *asked, "--board"]) == 0
     told = capsys.readouterr()
     key = told.err.rpartition(" ")[2].strip()
     assert key not in told.out
