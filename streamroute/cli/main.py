@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
@@ -68,6 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check a configuration without serving it")
     check.add_argument("config", nargs="?", metavar="CONFIG.toml", help="without one: the embedded local models")
     check.add_argument("--reach", action="store_true", help="also ask each server whether it is there")
+
+    _keys(commands)
 
     models = commands.add_parser("models", help="list, fetch and verify model files")
     actions = models.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -145,6 +148,19 @@ def _usage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--export", metavar="FILE", help="write every request to a .csv or .parquet file (extra: parquet)"
     )
     parser.add_argument("--legs", action="store_true", help="every leg of the requests instead")
+
+
+def _keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    keys = commands.add_parser("keys", help="make keys for the clients of a gateway")
+    actions = keys.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser("new", help="print a new key (on standard error) and the [[key]] table with its hash")
+    new.add_argument("name", metavar="NAME", help="what the ledger and the log call the client", type=_name)
+    new.add_argument("--route", action="append", metavar="R", help="a route or tier it may ask for; all without one")
+    new.add_argument("--requests-per-minute", type=_count, metavar="N")
+    new.add_argument("--day", type=_amount, metavar="MONEY", help="what it may spend in a day")
+    new.add_argument("--month", type=_amount, metavar="MONEY", help="what it may spend in a month")
+    new.add_argument("--board", action="store_true", help="it may read the metrics, the board and every decision")
+    actions.add_parser("hash", help="read a key of your own from standard input and print its hash")
 
 
 def _record(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -296,6 +312,12 @@ def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text!r}")
     return int(text)
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", text):  # `config.tables.Name`
+        raise argparse.ArgumentTypeError(f"a name is of letters, digits and ._:/@+-, not {text!r}")
+    return text
 
 
 def _count_or_none(text: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from streamroute.config.deciding import deciding
 from streamroute.config.findings import Finding, Severity
+from streamroute.config.secrets import others_may_read, secret
 from streamroute.config.settings import LocalSettings, OpenAISettings, Settings
 from streamroute.config.worth import worth
 from streamroute.errors import ConfigError, ModelFileError
@@ -32,18 +33,37 @@ async def check(settings: Settings, *, reach: bool = False) -> list[Finding]:
 
 
 def _environment(settings: Settings) -> Iterator[Finding]:
-    wanted = [("server", settings.server.api_key_env)]
-    wanted += [(f"upstream {u.name}", u.api_key_env) for u in settings.upstreams if isinstance(u, OpenAISettings)]
-    for subject, name in wanted:
+    wanted: list[tuple[str, str | None, str | None]] = [("server", settings.server.api_key_env, None)]
+    asked = [upstream for upstream in settings.upstreams if isinstance(upstream, OpenAISettings)]
+    wanted += [(f"upstream {upstream.name}", upstream.api_key_env, upstream.api_key_file) for upstream in asked]
+    for subject, name, file in wanted:
         if name is not None:
             if os.environ.get(name):
                 yield Finding(Severity.OK, subject, f"its key is in ${name}")
             else:
                 yield Finding(Severity.ERROR, subject, f"the environment variable {name}, its api_key_env, is not set")
-    if settings.server.api_key_env is None and settings.server.host not in ("127.0.0.1", "::1", "localhost"):
+        elif file is not None:
+            yield _key_file(subject, file)
+    if (
+        settings.server.api_key_env is None
+        and not settings.keys
+        and settings.server.host not in ("127.0.0.1", "::1", "localhost")
+    ):
         yield Finding(
-            Severity.WARNING, "server", f"open to everyone who reaches {settings.server.host}: no api_key_env is set"
+            Severity.WARNING,
+            "server",
+            f"open to everyone who reaches {settings.server.host}: neither api_key_env nor a [[key]] is set",
         )
+
+
+def _key_file(subject: str, file: str) -> Finding:
+    try:
+        secret(subject, env=None, file=file)
+    except ConfigError as error:
+        return Finding(Severity.ERROR, subject, str(error).removeprefix(f"{subject}: "))
+    if others_may_read(file):
+        return Finding(Severity.WARNING, subject, f"everyone on this machine may read {file}, its api_key_file")
+    return Finding(Severity.OK, subject, f"its key is in {file}")
 
 
 def _consistency(settings: Settings) -> Iterator[Finding]:
@@ -78,7 +98,10 @@ async def _reach(upstream: OpenAISettings) -> Finding:
     import aiohttp
 
     subject, url = f"upstream {upstream.name}", f"{upstream.base_url.rstrip('/')}/models"
-    key = os.environ.get(upstream.api_key_env or "", "")
+    try:
+        key = secret(subject, env=upstream.api_key_env, file=upstream.api_key_file)
+    except ConfigError as error:
+        return Finding(Severity.ERROR, subject, f"{url} is not asked: {error}")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         timeout = aiohttp.ClientTimeout(total=2 * upstream.timeouts.connect, connect=upstream.timeouts.connect)

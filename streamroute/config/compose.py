@@ -73,7 +73,9 @@ async def compose(
         upstreams: dict[str, Upstream] = {}
         billing: dict[str, CancelBilling] = {}
         for name in dict.fromkeys(tier for route in chosen for tier in route.tiers):
-            held = pool.upstream(settings.upstream(name), probes=name in judged)
+            held = pool.upstream(
+                settings.upstream(name), probes=name in judged, most=settings.server.limits.reply_bytes
+            )
             upstreams[name] = await stack.enter_async_context(held)
             billing[name] = CancelBilling(getattr(settings.upstream(name), "cancel_billing", "generated"))
         served = {}

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from streamroute.config.settings import (
+    KeySettings,
     LocalSettings,
     OpenAISettings,
     RouteSettings,
@@ -109,6 +110,8 @@ def _check_sense(settings: Settings) -> None:
         _claim(names, upstream.name, f"{path}.name")
         if isinstance(upstream, LocalSettings) and (upstream.model is None) == (upstream.file is None):
             raise ComplaintError(f"{path}: a local upstream needs either `model` or `file`")
+        if isinstance(upstream, OpenAISettings) and upstream.api_key_env and upstream.api_key_file:
+            raise ComplaintError(f"{path}: either `api_key_env` or `api_key_file`, not both")
     tiers = tuple(names)
     if not settings.routes:
         raise ComplaintError("no [[route]]: at least one is needed")
@@ -120,6 +123,7 @@ def _check_sense(settings: Settings) -> None:
         _check_pace(route, path)
         if route.shadow and settings.server.records_file is None:
             raise ComplaintError(f"{path}.shadow: its records need a `records_file` under [server]")
+    _check_keys(settings.keys, tuple(names))
 
 
 def _check_tiers(route: RouteSettings, known: tuple[str, ...], path: str) -> None:
@@ -143,6 +147,20 @@ def _check_chat(route: RouteSettings, settings: Settings, path: str) -> None:
         upstream = settings.upstream(name)
         if isinstance(upstream, OpenAISettings) and "chat" not in upstream.serves:
             raise ComplaintError(f'{path}.tiers[{index}]: {name!r} does not serve "chat"; give it a route of its own')
+
+
+def _check_keys(keys: tuple[KeySettings, ...], known: tuple[str, ...]) -> None:
+    for index, key in enumerate(keys):
+        path = f"key[{index}]"
+        for other, before in enumerate(keys[:index]):
+            if key.name == before.name:
+                raise ComplaintError(f"{path}.name: {key.name!r} is already the name of key[{other}]")
+            if key.hash == before.hash:
+                raise ComplaintError(f"{path}.hash: is that of key[{other}], {before.name!r}, too")
+        for position, route in enumerate(key.routes):
+            if route not in known:
+                hint = nearest(route, known) or f"; there is {', '.join(known)}"
+                raise ComplaintError(f"{path}.routes[{position}]: no route or upstream is called {route!r}{hint}")
 
 
 def _check_pace(route: RouteSettings, path: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import anyio
 import msgspec
 
+from streamroute.config.secrets import secret
 from streamroute.config.settings import LocalSettings, UpstreamSettings
 from streamroute.config.upstreams import PriceSettings
-from streamroute.errors import ConfigError
 from streamroute.uncertainty.base import EntailmentModel
 from streamroute.upstreams.base import Upstream
 
@@ -65,13 +64,13 @@ class Pool:
             await self._lazy.loaded()
 
     @asynccontextmanager
-    async def upstream(self, settings: UpstreamSettings, *, probes: bool) -> AsyncGenerator[Upstream]:
+    async def upstream(self, settings: UpstreamSettings, *, probes: bool, most: int) -> AsyncGenerator[Upstream]:
         """Hold a model; a local one is loaded inside, with `probes` for those too. Raises `ConfigError` for an
         environment variable or a model that is not there, `ModelFileError`."""
-        made_of = (msgspec.structs.replace(settings, **_NOT_ITS_OWN), _api_key(settings))
+        made_of = (msgspec.structs.replace(settings, **_NOT_ITS_OWN), _api_key(settings), most)
         held = next((held for held in self._upstreams if held.made_of == made_of), None)
         if held is None:
-            held = _Held(made_of, _opened(settings, made_of[1]))
+            held = _Held(made_of, _opened(settings, *made_of[1:]))
             self._upstreams.append(held)
         held.holders += 1
         try:
@@ -93,24 +92,19 @@ _NOT_ITS_OWN: dict[str, Any] = {"params": {}, "system": None, "price": PriceSett
 class _Held:
     """An open model, what it was made of, and how many hold it."""
 
-    def __init__(self, made_of: tuple[UpstreamSettings, str | None], upstream: Upstream) -> None:
+    def __init__(self, made_of: tuple[UpstreamSettings, str | None, int], upstream: Upstream) -> None:
         self.made_of = made_of
         self.upstream = upstream
         self.holders = 0
 
 
 def _api_key(settings: UpstreamSettings) -> str | None:
-    if isinstance(settings, LocalSettings) or settings.api_key_env is None:
+    if isinstance(settings, LocalSettings):
         return None
-    api_key = os.environ.get(settings.api_key_env)
-    if not api_key:
-        raise ConfigError(
-            f"upstream {settings.name}: api_key_env: the environment variable {settings.api_key_env} is not set"
-        )
-    return api_key
+    return secret(f"upstream {settings.name}", env=settings.api_key_env, file=settings.api_key_file)
 
 
-def _opened(settings: UpstreamSettings, api_key: str | None) -> Upstream:
+def _opened(settings: UpstreamSettings, api_key: str | None, most: int) -> Upstream:
     if isinstance(settings, LocalSettings):
         return _local(settings)
     from streamroute.upstreams.breaker import Breaker
@@ -126,6 +120,7 @@ def _opened(settings: UpstreamSettings, api_key: str | None) -> Upstream:
         supports_n=settings.supports_n,
         include_usage=settings.include_usage,
         serves=settings.serves,
+        max_reply=most,
         timeouts=Timeouts(**msgspec.to_builtins(settings.timeouts)),
     )
     breaker = Breaker(settings.breaker.failures, settings.breaker.seconds, name=settings.name, clock=anyio.current_time)

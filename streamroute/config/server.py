@@ -32,7 +32,7 @@ class LimitSettings(Table, frozen=True, kw_only=True):
     write_seconds: Seconds = 30.0
     header_bytes: Count = 8190
     headers: Count = 100
-    depth: Count = 64
+    depth: Annotated[int, Meta(ge=1, le=500)] = 64
     reply_bytes: Count = 64 * 1024 * 1024
 
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from streamroute.config.compose import ServedRoute
-from streamroute.config.settings import Settings
-from streamroute.gateway.auth import authorize
+from streamroute.config.settings import KeySettings, LimitSettings, Settings
+from streamroute.gateway.auth import PUBLIC
 from streamroute.gateway.chat import chat_completions
 from streamroute.gateway.decisions import decision
 from streamroute.gateway.endpoints import completions, embeddings
-from streamroute.gateway.errors import CLIENT_CLOSED, RETRY_AFTER, problem_of, stopping
+from streamroute.gateway.errors import CLIENT_CLOSED, RETRY_AFTER, logged, problem_of, stopping
 from streamroute.gateway.feedback import feedback
-from streamroute.gateway.generation import Generation, Generations
+from streamroute.gateway.generation import Generation, Generations, Keyrings
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import (
@@ -30,6 +30,8 @@ from streamroute.gateway.keys import (
     JOURNAL,
     KEEP_ALIVE,
     LEDGER,
+    LIMITS,
+    LOG_TEXTS,
     NOTES,
     REQUEST_ID,
     SHADOWS,
@@ -58,17 +60,29 @@ def create_app(
     ledger: Ledger | None = None,
     keep_alive: float = 15.0,
     generations: Generations | None = None,
+    keys: Sequence[KeySettings] = (),
+    limits: LimitSettings | None = None,
+    log_texts: bool = False,
 ) -> web.Application:
-    """The gateway over open routes, which are those of the first of `generations`; `journal` and `ledger` are what is
-    kept of them, `shadows` runs beside them. Without a ledger there is one in memory. After `keep_alive` seconds of
-    silence a streaming client gets a comment.
+    """The gateway over open routes; `journal` and `ledger` are what is kept of them, `shadows` runs beside them.
+    Without a ledger there is one in memory. After `keep_alive` seconds of silence a streaming client gets a comment.
+
+    `api_key` opens everything, each of `keys` what it says; without any it is open to all. Where `generations` are
+    given, routes and keys are those of the newest, and `routes` of the first. With `log_texts` prompts and answers
+    stand in the log.
 
     To be run with `handler_cancellation=True`: without it a client that leaves before the first token would leave the
     upstream generating.
     """
-    app = web.Application(client_max_size=max_body_bytes, middlewares=[_envelope(api_key, log or json_logger())])
-    app[GENERATIONS] = generations or Generations(Generation(Settings(), routes))
-    app[CATALOGUE] = app[GENERATIONS].catalogue
+    generations = generations or Generations(Generation(Settings(keys=tuple(keys)), routes))
+    keyrings = Keyrings(generations, api_key)
+    app = web.Application(
+        client_max_size=max_body_bytes, middlewares=[_envelope(keyrings, log or json_logger(texts=log_texts))]
+    )
+    app[LIMITS] = limits or LimitSettings()
+    app[LOG_TEXTS] = log_texts
+    app[GENERATIONS] = generations
+    app[CATALOGUE] = generations.catalogue
     app[IN_FLIGHT] = InFlight()
     app[JOURNAL] = journal or Journal()
     if ledger is None:
@@ -99,7 +113,7 @@ def _closing(ledger: Ledger) -> Callable[[web.Application], Awaitable[None]]:
     return close
 
 
-def _envelope(api_key: str | None, log: Logger) -> Any:
+def _envelope(keyrings: Keyrings, log: Logger) -> Any:
     @web.middleware
     async def envelope(request: web.Request, handler: _Handler) -> web.StreamResponse:
         began = time.perf_counter()
@@ -120,14 +134,14 @@ def _envelope(api_key: str | None, log: Logger) -> Any:
 
     async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
-            if request.path not in _KEYLESS:
+            if request.path not in PUBLIC and request.path not in PATHS:
                 if request.app[IN_FLIGHT].draining:
                     raise stopping()
-                request[CLIENT] = authorize(request.headers, api_key)
+                request[CLIENT] = keyrings.current.client(request.headers)
             return await handler(request)
         except Exception as error:
             problem = problem_of(error)
-            request[NOTES]["error"] = problem.message
+            request[NOTES]["error"] = logged(error, texts=request.app[LOG_TEXTS])
             if problem.code == "internal_error":
                 log.exception("internal error", id=request[REQUEST_ID])
             return problem.response()
@@ -143,11 +157,11 @@ async def _name_request(request: web.Request, response: web.StreamResponse) -> N
 
 
 async def _models(request: web.Request) -> web.Response:
-    return _json({"object": "list", "data": request.app[CATALOGUE].models()})
+    return _json({"object": "list", "data": request.app[CATALOGUE].models(request[CLIENT])})
 
 
 async def _model(request: web.Request) -> web.Response:
-    return _json(request.app[CATALOGUE].known(request.match_info["model"]))
+    return _json(request.app[CATALOGUE].known(request.match_info["model"], request[CLIENT]))
 
 
 async def _healthz(request: web.Request) -> web.Response:

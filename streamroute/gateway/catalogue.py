@@ -10,6 +10,7 @@ from typing import Any
 from streamroute.config.compose import ServedRoute
 from streamroute.core.types import Release
 from streamroute.errors import BadRequestError
+from streamroute.gateway.auth import EVERYONE, Client
 from streamroute.gateway.errors import refusal
 from streamroute.upstreams.relay import Relays
 from streamroute.wire.openai import ClientRequest
@@ -53,8 +54,8 @@ class Catalogue:
                 tiers.setdefault(name, (served, index))
         self._routes, self._tiers = dict(routes), tiers
 
-    def models(self) -> list[dict[str, Any]]:
-        """The names to ask for, as `/v1/models` lists them: routes first."""
+    def models(self, client: Client = EVERYONE) -> list[dict[str, Any]]:
+        """The names that `client` may ask for, as `/v1/models` lists them: routes first."""
         routes = [
             {"id": name, "streamroute": {"kind": "route", "tiers": list(served.settings.tiers)}}
             for name, served in self._routes.items()
@@ -63,10 +64,15 @@ class Catalogue:
             {"id": name, "streamroute": {"kind": "tier", "model": served.router.tiers[index].upstream.model}}
             for name, (served, index) in self._tiers.items()
         ]
-        return [{"object": "model", "created": 0, "owned_by": "streamroute", **model} for model in routes + tiers]
+        return [
+            {"object": "model", "created": 0, "owned_by": "streamroute", **model}
+            for model in routes + tiers
+            if client.may_ask(str(model["id"]))
+        ]
 
-    def assign(self, request: ClientRequest, headers: Mapping[str, str]) -> Assignment:
-        """Raises `RefusedError` for a model that is not here, `BadRequestError` for options that make no sense."""
+    def assign(self, request: ClientRequest, headers: Mapping[str, str], client: Client = EVERYONE) -> Assignment:
+        """Raises `RefusedError` for a model that is not here, which tells `client` of no name that it may not ask for,
+        and `BadRequestError` for options that make no sense."""
         options = request.options
         release = options.release or _release_header(headers, RELEASE_HEADER, tuple(Release))
         unjudged = None if options.judge else "asked"
@@ -74,7 +80,7 @@ class Catalogue:
             served, start = self._tiers[request.model]
             unjudged = "tier_asked"
         else:
-            served, start = self._route(request.model), 0
+            served, start = self._route(request.model, client), 0
             reason = unjudgeable(request)
             if reason is not None:
                 unjudged, start = reason, served.settings.unjudged_index
@@ -95,14 +101,15 @@ class Catalogue:
             unjudged=unjudged,
         )
 
-    def serving(self, model: str, endpoint: str) -> Assignment:
+    def serving(self, model: str, endpoint: str, client: Client = EVERYONE) -> Assignment:
         """For what is never judged: the tier of that name, or the first of the route's, that has the endpoint. Raises
         `RefusedError` where there is none."""
+        client.require(model)
         if model in self._tiers:
             served, only = self._tiers[model]
             candidates, unjudged = [only], "tier_asked"
         else:
-            served, unjudged = self._route(model), endpoint
+            served, unjudged = self._route(model, client), endpoint
             candidates = list(range(len(served.router.tiers)))
         for index in candidates:
             upstream = served.router.tiers[index].upstream
@@ -110,21 +117,21 @@ class Catalogue:
                 return Assignment(served=served, start_tier=index, release=served.settings.release, unjudged=unjudged)
         raise _not_served(model, endpoint)
 
-    def known(self, model: str) -> Mapping[str, Any]:
+    def known(self, model: str, client: Client = EVERYONE) -> Mapping[str, Any]:
         """One of `models`. Raises `RefusedError` when it is not there."""
-        for entry in self.models():
+        for entry in self.models(client):
             if entry["id"] == model:
                 return entry
-        raise self._unknown(model)
+        raise self._unknown(model, client)
 
-    def _route(self, model: str) -> ServedRoute:
+    def _route(self, model: str, client: Client) -> ServedRoute:
         try:
             return self._routes[model]
         except KeyError:
-            raise self._unknown(model) from None
+            raise self._unknown(model, client) from None
 
-    def _unknown(self, model: str) -> Exception:
-        names = [*self._routes, *self._tiers]
+    def _unknown(self, model: str, client: Client) -> Exception:
+        names = [name for name in (*self._routes, *self._tiers) if client.may_ask(name)]
         close = difflib.get_close_matches(model, names, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names)}"
         return refusal(404, f"the model {model!r} does not exist; {hint}", code="model_not_found", param="model")

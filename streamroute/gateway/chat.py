@@ -9,13 +9,15 @@ from aiohttp import web
 
 from streamroute.core.types import Release
 from streamroute.gateway.admission import admitted
+from streamroute.gateway.body import body_of
 from streamroute.gateway.errors import CLIENT_CLOSED, stopping
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.feedback import keep_record
-from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, NOTES, SHADOWS
+from streamroute.gateway.guard import left_because
+from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, NOTES, SHADOWS
 from streamroute.gateway.passthrough import passable, passed_through
 from streamroute.gateway.streaming import StreamedReply
-from streamroute.gateway.telling import route_fields, route_headers, usage_of
+from streamroute.gateway.telling import usage_of
 from streamroute.gateway.trace import LiveTrace
 from streamroute.routing.router import RoutedStream
 from streamroute.routing.stream import Retracted, Route, TextDelta
@@ -25,8 +27,8 @@ __all__ = ("chat_completions",)
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
-    asked = decode_request(await request.read())
-    assigned = request.app[CATALOGUE].assign(asked, request.headers)
+    asked = decode_request(await body_of(request))
+    assigned = request.app[CATALOGUE].assign(asked, request.headers, request[CLIENT])
     request[NOTES].update(model=asked.model, stream=asked.stream)
     exchange = await admitted(request, asked, assigned)
     if passable(assigned):
@@ -47,6 +49,8 @@ async def _routed(exchange: Exchange) -> web.StreamResponse:
         on_escalation=assigned.on_escalation,
         start_tier=assigned.start_tier,
         judge=assigned.judge,
+        probes=exchange.probes,
+        hedge=exchange.hedge,
         observer=None if trace is None else trace.observe,
     )
     route, reply, scope = Route(), None, anyio.CancelScope()
@@ -70,7 +74,8 @@ async def _routed(exchange: Exchange) -> web.StreamResponse:
             await exchange.failed(route, error)
             raise
         finally:
-            exchange.settle(route, status=CLIENT_CLOSED)  # unless it has been
+            # Unless it has been.
+            exchange.settle(route, status=CLIENT_CLOSED, error=left_because(exchange.request))
             _note(exchange, route)
 
 
@@ -80,7 +85,7 @@ def _note(exchange: Exchange, route: Route) -> None:
     if (pace := assigned.served.pace) is not None and pace.alarm is not None and pace.alarm.raised:
         request[NOTES]["drift"] = pace.alarm.raised
     keep_record(request, route, exchange.asked.messages, exchange.id)
-    if assigned.judge and (shadows := request.app.get(SHADOWS)) is not None:
+    if assigned.judge and not exchange.shed and (shadows := request.app.get(SHADOWS)) is not None:
         shadows.consider(assigned.served, exchange.asked.messages, exchange.asked.params, exchange.id)
 
 
@@ -92,7 +97,7 @@ async def _whole_reply(stream: RoutedStream, exchange: Exchange) -> web.Response
             collector.add(event.delta)
         elif isinstance(event, Retracted):
             collector.clear()
-    route, unjudged = stream.route, exchange.assigned.unjudged
+    route = stream.route
     choices = collector.choices() or [Choice(0)]
     body = encode_completion(
         id=exchange.id,
@@ -100,10 +105,9 @@ async def _whole_reply(stream: RoutedStream, exchange: Exchange) -> web.Response
         model=exchange.asked.model,
         choices=[dataclasses.replace(c, finish_reason=c.finish_reason or route.finish_reason) for c in choices],
         usage=usage_of(route),
-        fields=route_fields(route, exchange.route, unjudged),
+        fields=exchange.fields(route),
         logprobs=exchange.logprobs,
     )
     exchange.settle(route, status=200)
     await exchange.account.written()
-    headers = route_headers(route, exchange.route, unjudged)
-    return web.Response(body=body, content_type="application/json", headers=headers)
+    return web.Response(body=body, content_type="application/json", headers=exchange.headers(route))

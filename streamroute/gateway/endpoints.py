@@ -10,8 +10,8 @@ from aiohttp import web
 
 from streamroute.errors import BadRequestError
 from streamroute.gateway.admission import admitted
-from streamroute.gateway.errors import stopping
-from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, NOTES
+from streamroute.gateway.body import body_of
+from streamroute.gateway.keys import CATALOGUE, CLIENT, NOTES
 from streamroute.gateway.passthrough import passed_through
 from streamroute.wire.openai import ClientRequest
 
@@ -23,10 +23,8 @@ _ASKS: Final = {"completions": "prompt", "embeddings": "input"}
 
 def _handler(endpoint: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
-        if request.app[IN_FLIGHT].draining:
-            raise stopping()
-        asked = _decoded(await request.read(), endpoint)
-        assigned = request.app[CATALOGUE].serving(asked.model, endpoint)
+        asked = _decoded(await body_of(request), endpoint)
+        assigned = request.app[CATALOGUE].serving(asked.model, endpoint, request[CLIENT])
         request[NOTES].update(model=asked.model, stream=asked.stream)
         # No other tier answers in its place: another model's vectors are in another space.
         return await passed_through(await admitted(request, asked, assigned), endpoint, [assigned.start_tier])

@@ -14,6 +14,9 @@ from streamroute.errors import (
     LedgerError,
     RouteError,
     StreamrouteError,
+    UpstreamConnectError,
+    UpstreamError,
+    UpstreamInterruptedError,
     UpstreamStatusError,
     UpstreamTimeoutError,
     UpstreamUnavailableError,
@@ -22,7 +25,7 @@ from streamroute.wire.errors import WireError
 from streamroute.wire.openai import encode_error
 from streamroute.wire.retry_after import encode_retry_after
 
-__all__ = ("CLIENT_CLOSED", "RETRY_AFTER", "Problem", "RefusedError", "problem_of", "refusal", "stopping")
+__all__ = ("CLIENT_CLOSED", "RETRY_AFTER", "Problem", "RefusedError", "logged", "problem_of", "refusal", "stopping")
 
 CLIENT_CLOSED = 499
 """nginx's status for a client that left; only ever seen in the log and the ledger."""
@@ -152,6 +155,29 @@ def _fault(cause: Exception) -> str:
             return "resting"
         case _:
             return "broken"
+
+
+def logged(error: Exception, *, texts: bool = False) -> str:
+    """An error for the log and the ledger: as the client is told of it, but nothing that an upstream said, which may
+    repeat the prompt. With `texts` that too."""
+    if isinstance(error, RouteError) and not texts:
+        what = "the answer broke off" if error.shown else "every leg failed"
+        return f"{what} ({'; '.join(f'{leg}: {_of_a_leg(cause)}' for leg, cause in error.causes)})"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UpstreamError | WireError) and not texts:
+        return _of_a_leg(error)
+    return problem_of(error).message
+
+
+def _of_a_leg(error: Exception) -> str:
+    match error:
+        case UpstreamStatusError():
+            return f"status {error.status}"
+        case UpstreamConnectError() | UpstreamTimeoutError() | UpstreamInterruptedError():
+            return str(error)  # our own words
+        case _:
+            return type(error).__name__
 
 
 def _http(error: web.HTTPException) -> Problem:

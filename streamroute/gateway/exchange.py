@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
+from typing import Any
 
 from aiohttp import web
 
 from streamroute.gateway.catalogue import Assignment
-from streamroute.gateway.errors import problem_of
-from streamroute.gateway.keys import NOTES
+from streamroute.gateway.errors import logged, problem_of
+from streamroute.gateway.keys import LOG_TEXTS, NOTES
 from streamroute.gateway.ledger.entries import Account, Outcome
-from streamroute.gateway.telling import route_notes
+from streamroute.gateway.telling import route_fields, route_headers, route_notes
 from streamroute.routing.stream import Route
 from streamroute.wire.openai import ClientRequest
 
@@ -21,8 +22,9 @@ __all__ = ("Exchange",)
 
 @dataclasses.dataclass(slots=True)
 class Exchange:
-    """The reply bears the model name that was asked for; `account` is its own in the ledger. `shed` names what the
-    amplification budget left out, `reply_id` is the upstream's own id of a reply that was passed on."""
+    """The reply bears the model name that was asked for; `account` is its own in the ledger. `probes` and `hedge` are
+    what `Router.stream` is told of them, `shed` names what the amplification budget left out, `reply_id` is the
+    upstream's own id of a reply that was passed on."""
 
     request: web.Request
     asked: ClientRequest
@@ -31,6 +33,8 @@ class Exchange:
     id: str = dataclasses.field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = dataclasses.field(default_factory=lambda: int(time.time()))
     began: float = dataclasses.field(default_factory=time.perf_counter)
+    probes: int | None = None
+    hedge: bool = True
     shed: tuple[str, ...] = ()
     reply_id: str | None = None
 
@@ -42,10 +46,22 @@ class Exchange:
     def logprobs(self) -> bool:
         return bool(self.asked.params.get("logprobs"))
 
+    def fields(self, route: Route) -> dict[str, Any]:
+        """What the reply's field `streamroute` says of a route that is over."""
+        return route_fields(route, self.route, self.assigned.unjudged, self.shed)
+
+    def headers(self, route: Route) -> dict[str, str]:
+        """What the reply's headers say of a route when its first byte is sent."""
+        return route_headers(route, self.route, self.assigned.unjudged, self.shed)
+
     def settle(self, route: Route, *, status: int, error: str | None = None) -> None:
         """Into the ledger and the log line, a route that is over; later calls are ignored. `error` is the code of a
         failure, never its text. Await `account.written` before the client is told that its request is over."""
-        self.request[NOTES].update(route_notes(route, self.route, self.assigned.unjudged))
+        self.request[NOTES].update(route_notes(route, self.route, self.assigned.unjudged, self.shed))
+        if error is not None:
+            self.request[NOTES].setdefault("error", error)
+        if self.request.app[LOG_TEXTS]:
+            self.request[NOTES].update(prompt=self.asked.messages, answer=route.answer)
         self.account.settle(
             Outcome(
                 status=status,
@@ -61,5 +77,10 @@ class Exchange:
     async def failed(self, route: Route, error: Exception) -> None:
         """Settle an exchange that ends with `error` instead of a reply."""
         problem = problem_of(error)
+        self.request[NOTES].setdefault("error", self.logged(error))
         self.settle(route, status=problem.status, error=problem.code)
         await self.account.written()
+
+    def logged(self, error: Exception) -> str:
+        """What the log may say of it."""
+        return logged(error, texts=self.request.app[LOG_TEXTS])

@@ -11,6 +11,7 @@ from aiohttp import web
 from streamroute.calibration.labels import Feedback
 from streamroute.core.types import Leg
 from streamroute.errors import BadRequestError
+from streamroute.gateway.body import body_of
 from streamroute.gateway.errors import Problem, RefusedError
 from streamroute.gateway.journal import known_again
 from streamroute.gateway.keys import JOURNAL, NOTES
@@ -48,7 +49,7 @@ def keep_record(request: web.Request, route: Route, messages: Sequence[Message],
 async def feedback(request: web.Request) -> web.Response:
     """POST /v1/feedback {"id", "correct"}: whether the answer with the reply's id was right. Acknowledged once it is
     written. The last word on an id counts."""
-    said = _decoded(await request.read())
+    said = _decoded(await body_of(request))
     path = request.app[JOURNAL].feedback
     assert path is not None  # else there is no such path
     try:

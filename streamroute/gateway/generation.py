@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import Settings
+from streamroute.gateway.auth import Keyring
 from streamroute.gateway.catalogue import Catalogue
 
-__all__ = ("Generation", "Generations")
+__all__ = ("Generation", "Generations", "Keyrings")
 
 
 async def _nothing() -> None:
@@ -96,3 +97,20 @@ class Generations:
     def _sweep(self) -> None:
         while len(self._alive) > 1 and not self._alive[0].in_use:
             self._alive.pop(0).over.set()
+
+
+class Keyrings:
+    """The keyring of the newest settings; `master` opens all of them."""
+
+    def __init__(self, generations: Generations, master: str | None) -> None:
+        self._generations = generations
+        self._master = master
+        self._settings = generations.settings
+        self._keyring = Keyring(self._settings.keys, master=master)
+
+    @property
+    def current(self) -> Keyring:
+        if self._settings is not self._generations.settings:
+            self._settings = self._generations.settings
+            self._keyring = Keyring(self._settings.keys, master=self._master)
+        return self._keyring

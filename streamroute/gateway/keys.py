@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from streamroute.gateway.auth import Client
+from streamroute.config.settings import LimitSettings
+from streamroute.gateway.auth import CLIENT
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.generation import Generations
 from streamroute.gateway.inflight import InFlight
@@ -22,6 +23,8 @@ __all__ = (
     "JOURNAL",
     "KEEP_ALIVE",
     "LEDGER",
+    "LIMITS",
+    "LOG_TEXTS",
     "NOTES",
     "REQUEST_ID",
     "SHADOWS",
@@ -35,8 +38,9 @@ IN_FLIGHT: Final = web.AppKey("in_flight", InFlight)
 KEEP_ALIVE: Final = web.AppKey("keep_alive", float)
 """Seconds of silence after which a streaming client gets a comment."""
 LEDGER: Final = web.AppKey("ledger", Ledger)
-CLIENT: Final = web.RequestKey("client", Client)
-"""Who asks."""
+LIMITS: Final = web.AppKey("limits", LimitSettings)
+LOG_TEXTS: Final = web.AppKey("log_texts", bool)
+"""Whether prompts and answers may stand in the log."""
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 NOTES: Final = web.RequestKey("notes", dict[str, Any])
 """What is said in the request's log line. A `status` in it wins over the response's."""

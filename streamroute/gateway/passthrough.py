@@ -19,8 +19,9 @@ from streamroute.errors import RouteError, UpstreamError
 from streamroute.gateway.catalogue import Assignment
 from streamroute.gateway.errors import CLIENT_CLOSED, problem_of, stopping
 from streamroute.gateway.exchange import Exchange
+from streamroute.gateway.guard import left_because
 from streamroute.gateway.keys import IN_FLIGHT, NOTES
-from streamroute.gateway.telling import route_fields, route_headers, usage_of
+from streamroute.gateway.telling import usage_of
 from streamroute.routing._meter import Meter
 from streamroute.routing.stream import LegState
 from streamroute.routing.tiers import Tier
@@ -61,7 +62,9 @@ async def passed_through(exchange: Exchange, endpoint: str, tiers: Iterable[int]
             raise
         finally:
             passage.over()
-            exchange.settle(passage.route, status=503 if scope.cancel_called else CLIENT_CLOSED)  # unless it has been
+            # Unless it has been.
+            status = 503 if scope.cancel_called else CLIENT_CLOSED
+            exchange.settle(passage.route, status=status, error=left_because(exchange.request))
     # Only a scope that was cancelled, because the server stops, comes here.
     return await passage.stopped()
 
@@ -232,7 +235,7 @@ class _Passage:
         return response
 
     def _headers(self, content_type: str) -> dict[str, str]:
-        told = route_headers(self.route, self._exchange.route, self._exchange.assigned.unjudged)
+        told = self._exchange.headers(self.route)
         return {"Content-Type": content_type or "application/json", **told}
 
     # -- ends ---------------------------------------------------------------------------------------------------------
@@ -244,7 +247,7 @@ class _Passage:
             self._meter.reader_told(Finish(self._leg.tier, found.finish_reason), self._now())
         self.over()
         await self._settled(200)
-        return msgspec.json.encode(route_fields(self.route, self._exchange.route, self._exchange.assigned.unjudged))
+        return msgspec.json.encode(self._exchange.fields(self.route))
 
     async def stopped(self) -> web.StreamResponse:
         """The server stops."""
@@ -255,7 +258,7 @@ class _Passage:
     async def _broken(self, error: Exception, response: web.StreamResponse) -> web.StreamResponse:
         """An end in the middle: an error frame, and no `[DONE]`."""
         problem = problem_of(error)
-        self._exchange.request[NOTES].update(error=problem.message, status=problem.status)
+        self._exchange.request[NOTES].update(error=self._exchange.logged(error), status=problem.status)
         self.over()
         await self._settled(problem.status, error=problem.code)
         await response.write_eof(encode_event(problem.body))

@@ -17,6 +17,7 @@ from streamroute.config.settings import ServerSettings, Settings
 from streamroute.errors import ConfigError
 from streamroute.gateway.app import create_app
 from streamroute.gateway.generation import Generations
+from streamroute.gateway.guard import GuardedRunner
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import IN_FLIGHT
 from streamroute.gateway.ledger.ledger import opened_ledger
@@ -78,7 +79,7 @@ async def serve(
     address once it listens, at `socks` if those are given; the bundled judge is loaded after that. Raises `ConfigError`
     or `ModelFileError` for settings that cannot be served, or that `check` finds an error in.
     """
-    log = json_logger() if log is None else log
+    log = json_logger(texts=settings.server.log_texts) if log is None else log
     api_key = _api_key(settings.server)
     journal = Journal(_path(settings.server.records_file), _path(settings.server.feedback_file))
     async with Pool(lazily=True) as pool, AsyncExitStack() as stack:
@@ -99,6 +100,8 @@ async def serve(
             generations=generations,
             ledger=ledger,
             keep_alive=settings.server.keep_alive,
+            limits=settings.server.limits,
+            log_texts=settings.server.log_texts,
         )
         reloader = Reloader(generations, told, pool=pool, scorer=scorer, group=background, log=log)
         async with listening(app, settings.server, socks=socks) as address:
@@ -121,7 +124,7 @@ async def listening(
     until those that run have ended, or `drain_seconds` have; then it closes. Raises `ConfigError` where it cannot
     listen."""
     # Our own drain comes before aiohttp's shutdown, which then has nothing left to wait for.
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+    runner = GuardedRunner(app, settings.limits, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
     with ExitStack() as stack:
         socks = stack.enter_context(bound(settings)) if socks is None else socks
         listen(socks, settings)

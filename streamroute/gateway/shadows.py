@@ -12,6 +12,7 @@ from streamroute.calibration.records import encode_record
 from streamroute.calibration.thresholds import dice_of
 from streamroute.config.compose import ServedRoute
 from streamroute.errors import StreamrouteError
+from streamroute.gateway.errors import logged
 from streamroute.gateway.generation import Generation, Generations
 from streamroute.gateway.journal import Journal, known_again
 from streamroute.gateway.log import Logger
@@ -35,12 +36,16 @@ class Shadows:
 
     def consider(self, served: ServedRoute, messages: Sequence[Message], params: Mapping[str, Any], id: str) -> None:
         """Shadow the request with this reply's id, if its dice say so and not too many are under way."""
-        if served.shadow is None or dice_of(b"shadow " + id.encode()) >= served.settings.shadow:
-            return
-        if self.running < AT_ONCE:
+        if served.shadow is not None and self.picks(served, id):
             self.running += 1
             entered = None if self._generations is None else self._generations.enter_behind()
             self._group.start_soon(self._run, served.shadow, entered, tuple(messages), dict(params), id, name="shadow")
+
+    def picks(self, served: ServedRoute, id: str) -> bool:
+        """Whether the request with this reply's id would be shadowed now."""
+        if served.shadow is None or self.running >= AT_ONCE:
+            return False
+        return dice_of(b"shadow " + id.encode()) < served.settings.shadow
 
     async def _run(
         self,
@@ -57,7 +62,7 @@ class Shadows:
                     self._journal.records, encode_record(dataclasses.replace(record, group=known_again(messages)))
                 )
         except (StreamrouteError, OSError) as error:  # nobody waits for it
-            self._log.warning("shadow", of=id, error=str(error))
+            self._log.warning("shadow", of=id, error=logged(error))
         except Exception:  # a bug must not end the server's task group
             self._log.exception("shadow", of=id)
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,10 +18,11 @@ def usage_of(route: Route) -> Usage:
     return Usage(0, 0) if record is None else Usage(record.prompt_tokens, record.completion_tokens, record.counted)
 
 
-def route_fields(route: Route, name: str, unjudged: str | None) -> dict[str, Any]:
+def route_fields(route: Route, name: str, unjudged: str | None, shed: Sequence[str] = ()) -> dict[str, Any]:
     """All of a finished route but its texts."""
     return {
         **_outcome(route, name, unjudged),
+        "shed": list(shed),
         "retracted": route.retracted,
         "evidence": evidence_fields(route.evidence),
         "timings": route.timings.to_dict(),
@@ -29,17 +31,18 @@ def route_fields(route: Route, name: str, unjudged: str | None) -> dict[str, Any
     }
 
 
-def route_headers(route: Route, name: str, unjudged: str | None) -> dict[str, str]:
+def route_headers(route: Route, name: str, unjudged: str | None, shed: Sequence[str] = ()) -> dict[str, str]:
     """What is known of a route when its first byte is sent."""
-    outcome = _outcome(route, name, unjudged)
+    outcome = _outcome(route, name, unjudged) | {"shed": ", ".join(shed) or None}
     return {f"x-streamroute-{field}": value for field, value in outcome.items() if value is not None}
 
 
-def route_notes(route: Route, name: str, unjudged: str | None) -> dict[str, Any]:
+def route_notes(route: Route, name: str, unjudged: str | None, shed: Sequence[str] = ()) -> dict[str, Any]:
     """For the log: no texts, one number a thing."""
     usage = usage_of(route)
     return {
         **_outcome(route, name, unjudged),
+        **({"shed": list(shed)} if shed else {}),
         "finish_reason": route.finish_reason,
         "score": None if route.evidence is None else round(route.evidence.score, 4),
         "prompt_tokens": usage.prompt_tokens,

@@ -9,10 +9,8 @@ from streamroute.core.actions import Append, Commit, Emit, Finish, ReaderAction,
 from streamroute.core.types import Delta, Leg, Sample, Usage
 from streamroute.errors import UpstreamStatusError
 from streamroute.routing.stream import LegRecord, LegState, Route
-from streamroute.routing.tiers import Tier, text_of
+from streamroute.routing.tiers import CHARACTERS_PER_TOKEN, Tier, text_of
 from streamroute.upstreams.base import Message
-
-CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English, for upstreams that do not count
 
 
 @dataclass(slots=True)

@@ -182,13 +182,16 @@ class Router:
         on_escalation: Release | None = None,
         start_tier: int = 0,
         judge: bool = True,
+        probes: int | None = None,
+        hedge: bool = True,
         observer: Observer | None = None,
     ) -> AsyncGenerator[RoutedStream]:
         """Route one chat. The context owns every upstream request of it: leaving it, for any reason, ends them all.
 
         `params` are further OpenAI request fields. `on_escalation` is what `Release.AUTO` may do to a shown answer.
-        With `judge=False` the answer of `start_tier` is taken as it comes. Raises `BadRequestError` for an empty
-        conversation; failures of the route come out of the iteration.
+        With `judge=False` the answer of `start_tier` is taken as it comes. `probes` is how many samples of a tier may
+        be taken at most, at least 1; with `hedge=False` no larger tier is started early. Raises `BadRequestError`
+        for an empty conversation; failures of the route come out of the iteration.
         """
         if not messages:
             raise BadRequestError("messages must not be empty", param="messages")
@@ -200,6 +203,7 @@ class Router:
         plan = self._plan_of(
             messages, params, release=release, on_escalation=on_escalation, start_tier=start_tier, judge=judge
         )
+        plan = _shortened(plan, probes=probes, hedge=hedge)
         if prior is not None and prior.decision is not Step.JUDGE:
             plan = dataclasses.replace(plan, unjudged=f"prerouter: {prior.reason}")
         driver = Driver(
@@ -284,6 +288,16 @@ class Router:
         if self._pacer is not None and route.evidence is not None and route.verdict is not None:
             escalated = route.verdict.decision is Decision.ESCALATE or (route.tier or 0) > start_tier
             self._pacer.settle(route.evidence, escalated=escalated, cost=route.cost)
+
+
+def _shortened(plan: Plan, *, probes: int | None, hedge: bool) -> Plan:
+    """The plan with no more probes of a tier than that, and perhaps without a hedge."""
+    if probes is not None:
+        tiers = tuple(
+            schedule and dataclasses.replace(schedule, count=min(schedule.count, probes)) for schedule in plan.tiers
+        )
+        plan = dataclasses.replace(plan, tiers=tiers)
+    return plan if hedge else dataclasses.replace(plan, hedge_after=None, hedge=None)
 
 
 def _dice(messages: Sequence[Message], params: Mapping[str, Any] | None) -> float:

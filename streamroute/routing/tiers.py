@@ -10,6 +10,8 @@ from streamroute.core.plan import ProbeSchedule
 from streamroute.routing.billing import CancelBilling
 from streamroute.upstreams.base import ChatRequest, Message, Upstream
 
+CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English, for upstreams that do not count
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbePlan:
@@ -63,6 +65,11 @@ class Tier:
     @property
     def label(self) -> str:
         return self.name or self.upstream.name
+
+    def estimated_cost(self, messages: Sequence[Message], completion_tokens: int) -> float:
+        """What a request with so long an answer would cost, by the length of its prompt."""
+        characters = sum(len(text_of(message)) for message in messages) + len(self.system or "")
+        return self.price.of(characters // CHARACTERS_PER_TOKEN + 1, completion_tokens)
 
     def asks_logprobs(self, params: Mapping[str, Any]) -> bool:
         """Whether a request with these params asks for log-probabilities by itself."""

@@ -42,24 +42,37 @@ WAITING_FOR: Final[Mapping[Phase, str]] = {
     "tail": "waiting for the end",
 }
 _BROKE_OFF: Final = "the connection broke off in the answer"
-_MOST: Final = 64 * 1024 * 1024
-"""Bytes of a whole reply: some thousand embeddings."""
 _LINGER: Final = 0.05
 """Seconds to wait, after `[DONE]`, for the end of the reply that makes its connection usable again."""
 
 
 class Body:
-    """The bytes of one reply, with the deadlines of the phases."""
+    """The bytes of one reply, at most `most`, with the deadlines of the phases."""
 
-    __slots__ = ("_border", "_content", "_deadline", "_loop", "_phase", "_timeouts", "_total", "_watchdog", "response")
+    __slots__ = (
+        "_border",
+        "_content",
+        "_deadline",
+        "_left",
+        "_loop",
+        "_most",
+        "_phase",
+        "_timeouts",
+        "_total",
+        "_watchdog",
+        "response",
+    )
 
-    def __init__(self, response: aiohttp.ClientResponse, border: Border, timeouts: Timeouts, began: float) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse, border: Border, timeouts: Timeouts, began: float, most: int
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.response = response
         self._content = response.content
         self._border = border
         self._timeouts = timeouts
         self._total = began + timeouts.total
+        self._most = self._left = most
         self._phase: Phase = "first"
         self._deadline = min(began + timeouts.first, self._total)
         self._watchdog = Watchdog(self._loop, self._expire)
@@ -79,7 +92,7 @@ class Body:
     async def receive(self) -> bytes:
         self._watchdog.arm(self._deadline)
         try:
-            return await self._content.readany()
+            data = await self._content.readany()
         except TimeoutError as error:
             what = "in total" if self._deadline == self._total else WAITING_FOR[self._phase]
             raise self._border.error(UpstreamTimeoutError, f"timed out {what}") from error
@@ -87,16 +100,16 @@ class Body:
             raise self._border.translated(error, broke_off=_BROKE_OFF) from error
         finally:
             self._watchdog.disarm()
+        self._left -= len(data)
+        if self._left < 0:
+            raise self._border.error(UpstreamProtocolError, f"sent more than {self._most} bytes")
+        return data
 
     async def whole(self) -> bytes:
-        """All that there is; of an error without our secrets. Raises `UpstreamError`, also for more than is sane."""
+        """All that there is; of an error without our secrets. Raises `UpstreamError`."""
         blocks: list[bytes] = []
-        size = 0
         while data := await self.receive():
             blocks.append(data)
-            size += len(data)
-            if size > _MOST:
-                raise self._border.error(UpstreamProtocolError, f"the reply is larger than {_MOST} bytes")
         said = b"".join(blocks)
         if self.status < 300:
             return said

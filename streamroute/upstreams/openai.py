@@ -46,9 +46,9 @@ class OpenAIUpstream:
 
     `supports_n` says whether the server honours `n`; `include_usage=False` is for the few servers that refuse
     `stream_options`; `serves` are the endpoints that it has. `headers` are added to each request. `max_event` bounds in
-    bytes one event of a stream, or a whole reply of a server that does not stream. A `session` that is given stays the
-    giver's to close; else one is made at the first request and kept until `aclose`. Raises `ConfigError` for a
-    `base_url` that is not one.
+    bytes one event of a stream, or a whole reply of a server that does not stream, `max_reply` all of a reply. A
+    `session` that is given stays the giver's to close; else one is made at the first request and kept until `aclose`.
+    Raises `ConfigError` for a `base_url` that is not one.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class OpenAIUpstream:
         timeouts: Timeouts = _TIMEOUTS,
         session: aiohttp.ClientSession | None = None,
         max_event: int = MAX_EVENT,
+        max_reply: int = 64 * 1024 * 1024,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -77,6 +78,7 @@ class OpenAIUpstream:
         self._base = base_url.rstrip("/")
         self._timeouts = timeouts
         self._max_event = max_event
+        self._max_reply = max_reply
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream, application/json",
@@ -148,7 +150,7 @@ class OpenAIUpstream:
         """The reply, as soon as its headers are there. Cancelled in any phase, it leaves no connection behind."""
         url = f"{self._base}/{_PATHS[endpoint]}"
         response = await self._post(url, body, began + min(timeouts.first, timeouts.total))
-        return Body(response, self._border, timeouts, began)
+        return Body(response, self._border, timeouts, began, self._max_reply)
 
     async def _post(self, url: str, body: bytes, deadline: float) -> aiohttp.ClientResponse:
         while True:

@@ -65,7 +65,24 @@ async def test_environment_variables_that_are_not_set_are_errors(monkeypatch: py
 
 
 async def test_a_server_open_to_the_network_is_a_warning() -> None:
-    assert bad(await findings(more='[server]\nhost = "0.0.0.0"\n')) == [(Severity.WARNING, "server")]
+    opened = '[server]\nhost = "0.0.0.0"\n'
+    assert bad(await findings(more=opened)) == [(Severity.WARNING, "server")]
+    key = f'[[key]]\nname = "ann"\nhash = "sha256:{"0" * 64}"\n'
+    assert bad(await findings(more=opened + key)) == []
+
+
+async def test_files_of_keys_must_be_there_and_should_be_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    named = f'api_key_file = "{path}"'
+    assert bad(await findings(cheap=named)) == [(Severity.ERROR, "upstream cheap")]
+    path.write_text("verysecret")
+    path.chmod(0o644)
+    found = await findings(cheap=named)
+    assert bad(found) == [(Severity.WARNING, "upstream cheap")]
+    path.chmod(0o600)
+    found += await findings(cheap=named)
+    assert Finding(Severity.OK, "upstream cheap", f"its key is in {path}") in found
+    assert "verysecret" not in str(found)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from streamroute.core.hedge import HedgeRule
 from streamroute.core.plan import AutoRelease
 from streamroute.core.policy import Threshold
 from streamroute.core.types import Decision, Release, Sample
-from streamroute.errors import ConfigError, ModelFileError
+from streamroute.errors import ConfigError, ModelFileError, RouteError
 from streamroute.testing import ScriptedScorer
 from streamroute.uncertainty.judge import SemanticEntropy
+from tests.support.upstream_server import Reply, UpstreamServer
 
 MODELS = """
 [[upstream]]
@@ -121,6 +122,21 @@ async def test_only_the_chosen_routes_are_opened(monkeypatch: pytest.MonkeyPatch
     ):
         async with compose(settings, scorer=ScriptedScorer()):
             pass
+
+
+async def test_a_key_in_a_file_is_sent_and_a_reply_is_bounded(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-file\n")
+    async with UpstreamServer() as server:
+        server.default = Reply.of("It is Canberra.")
+        limits = "[server.limits]\nreply_bytes = 300\n"
+        one = f'[[upstream]]\nname = "cheap"\nkind = "openai"\nbase_url = "{server.url}"\nmodel = "m"\n'
+        settings = loads(
+            limits + one + 'api_key_file = "key"\n[[route]]\nname = "auto"\ntiers = ["cheap"]\n', folder=tmp_path
+        )
+        async with compose(settings) as routes:
+            with pytest.raises(RouteError, match="sent more than 300 bytes"):
+                await routes["auto"].router.complete([{"role": "user", "content": "x"}])
+        assert server.seen[0].headers["Authorization"] == "Bearer sk-file"
 
 
 async def test_without_a_scorer_the_bundled_judge_is_loaded_once_and_closed() -> None:

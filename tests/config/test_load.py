@@ -24,6 +24,7 @@ kind = "openai"
 base_url = "http://127.0.0.1:1/v1"
 model = "m"
 """
+KEY = f'[[key]]\nname = "ann"\nhash = "sha256:{"0" * 64}"\n'
 ROUTE = """
 [[route]]
 name = "auto"
@@ -144,6 +145,12 @@ def test_files_of_models_are_relative_to_the_configuration(tmp_path: Path) -> No
             ["either `model` or `file`"],
         ),
         ("[server\n", ["not valid TOML", "line 1"]),
+        ("[server]\nlimits = { depth = 501 }\n", ["server.limits.depth: expected `int` <= 500", "found 501"]),
+        (UPSTREAM + 'api_key_env = "A"\napi_key_file = "b"\n' + ROUTE, ["upstream[0]", "not both"]),
+        (UPSTREAM + ROUTE + KEY + KEY, ["key[1].name", "'ann'", "key[0]"]),
+        (UPSTREAM + ROUTE + KEY + KEY.replace("ann", "bob"), ["key[1].hash", "key[0], 'ann'"]),
+        (UPSTREAM + ROUTE + KEY + 'routes = ["autp"]\n', ["key[0].routes[0]", "'autp'", "`auto`"]),
+        (UPSTREAM + ROUTE + KEY + "budget = { week = 1 }\n", ["key[0].budget.week: unknown key"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_expected(text: str, parts: list[str]) -> None:
@@ -151,6 +158,17 @@ def test_a_wrong_setting_is_named_with_what_was_expected(text: str, parts: list[
     assert message.startswith("gateway.toml: ")
     for part in parts:
         assert part in message
+
+
+def test_keys_may_ask_for_routes_and_tiers() -> None:
+    (key,) = loads(UPSTREAM + ROUTE + KEY + 'routes = ["auto", "cheap"]\n').keys
+    assert (key.name, key.routes, key.board) == ("ann", ("auto", "cheap"), False)
+
+
+def test_a_key_where_its_hash_belongs_is_refused_and_not_repeated() -> None:
+    message = complaint(UPSTREAM + ROUTE + '[[key]]\nname = "ann"\nhash = "sr-verysecret"\n')
+    assert "key[0].hash" in message
+    assert "verysecret" not in message
 
 
 @pytest.mark.parametrize("key", ['api_key = "sk-verysecret"', 'api_key_env = "sk-verysecret"'])

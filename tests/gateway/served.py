@@ -120,16 +120,21 @@ async def serving(
     route: RouteSettings | None = None,
     journal: Journal | None = None,
     ledger: Ledger | None = None,
+    router: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> AsyncGenerator[Served]:
-    """The route `auto` over `cheap` and `large`, three probes, at a free port."""
+    """The route `auto` over `cheap` and `large`, three probes, at a free port; `router` is more for the
+    router, `more` for `create_app`."""
     cheap, large = cheap or agreeing(), large or larger()
     server = server or ServerSettings(port=0, drain_seconds=0)
     settings = route or RouteSettings(name="auto", tiers=("cheap", "large"))
     tiers = [Tier(upstream=cheap, probes=ProbePlan(count=3)), Tier(upstream=large, prefill=True)]
     log = RecordingLog()
     async with AsyncExitStack() as stack:
-        router = await stack.enter_async_context(Router(tiers, scorer=scorer or ScriptedScorer(), auto=SHOWS))
-        served = {settings.name: ServedRoute(settings, router)}
+        made = await stack.enter_async_context(
+            Router(tiers, scorer=scorer or ScriptedScorer(), auto=SHOWS, **(router or {}))
+        )
+        served = {settings.name: ServedRoute(settings, made)}
         app = create_app(
             served,
             api_key=api_key,
@@ -138,6 +143,8 @@ async def serving(
             journal=journal,
             ledger=ledger,
             keep_alive=server.keep_alive,
+            limits=server.limits,
+            **more,
         )
         url = await stack.enter_async_context(listening(app, server))
         client = AsyncOpenAI(base_url=f"{url}/v1", api_key=api_key or "none", max_retries=0)

@@ -535,3 +535,29 @@ def test_a_pacer_chooses_the_policy_of_each_request_and_hears_what_became_of_it(
     assert pacer.asked == 1  # the plan that the router shows
     assert run_virtual(main) == ["large", "cheap"]
     assert pacer.told == [(0.0, True, 0.0), (0.0, False, 0.0)]
+
+
+async def test_a_request_may_be_probed_less_and_the_judge_knows_how_many_to_expect() -> None:
+    small = cheap(probes=["It is Rome."])
+    async with router(small, large(), probes=ProbePlan(count=5)) as routing:
+        async with routing.stream(ASK, probes=2) as stream:
+            assert [event async for event in stream]
+        assert sum(call.request.probe for call in small.calls) == 2
+        assert stream.route.evidence is not None
+        assert stream.route.evidence.expected == 2
+        async with routing.stream(ASK, probes=9) as stream:
+            assert [event async for event in stream]
+        assert stream.route.evidence is not None
+        assert stream.route.evidence.expected == 5
+        with pytest.raises(ConfigError, match="at least 1"):
+            async with routing.stream(ASK, probes=0):
+                pass
+
+
+@pytest.mark.parametrize(("hedge", "asked"), [(True, 1), (False, 0)])
+async def test_a_request_may_go_without_its_hedge(hedge: bool, asked: int) -> None:
+    bigger = large()
+    async with router(cheap(probes=["It is Rome."]), bigger, hedge_after=0.0) as routing:
+        async with routing.stream(ASK, hedge=hedge) as stream:
+            assert [event async for event in stream]
+        assert len(bigger.calls) == asked

@@ -185,6 +185,18 @@ async def test_what_is_no_chat_completion_is_a_protocol_error(reply: Reply) -> N
         await server.until(lambda: server.running == 0)
 
 
+@pytest.mark.parametrize(("most", "fits"), [(len(Reply.of("It is Canberra.").steps) * 1000, True), (200, False)])
+async def test_a_reply_is_cut_off_that_is_larger_than_is_taken(most: int, fits: bool) -> None:
+    async with serving(Reply.of("It is Canberra."), max_reply=most) as (server, upstream):
+        if fits:
+            assert await collect(upstream)
+        else:
+            error = await failure(upstream)
+            assert isinstance(error, UpstreamProtocolError)
+            assert str(error) == "cheap: sent more than 200 bytes"
+        await server.until(lambda: server.running == 0)
+
+
 async def test_a_server_that_is_not_there_is_a_connect_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but it does not listen

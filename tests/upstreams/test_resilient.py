@@ -18,7 +18,8 @@ from streamroute.testing import run_virtual
 from streamroute.upstreams.base import ChatRequest, Upstream
 from streamroute.upstreams.breaker import Breaker, BreakerState
 from streamroute.upstreams.openai import OpenAIUpstream
-from streamroute.upstreams.resilient import Resilient
+from streamroute.upstreams.relay import Relays
+from streamroute.upstreams.resilient import Resilient, ResilientRelay
 from streamroute.upstreams.retry import RetryPolicy
 from tests.upstreams.harness import MESSAGES, REQUEST, collect
 
@@ -268,9 +269,8 @@ async def test_it_is_the_upstream_that_it_wraps() -> None:
 
 
 async def test_what_its_upstream_passes_on_as_bytes_is_within_reach() -> None:
-    class Relaying(OpenAIUpstream):
-        def relay(self) -> str:
-            return "bytes"
-
-    upstream = Resilient(Relaying(name="cheap", base_url="http://127.0.0.1:1/v1", model="m"))
-    assert upstream.relay() == "bytes"
+    plain = OpenAIUpstream(name="cheap", base_url="http://127.0.0.1:1/v1", model="m", serves=("chat",))
+    assert not isinstance(Resilient(plain), Relays)
+    upstream = ResilientRelay(plain)
+    assert isinstance(upstream, Relays)
+    assert (set(upstream.serves), upstream.tells_usage) == ({"chat"}, True)
