@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 import uuid
@@ -13,17 +14,31 @@ from aiohttp import web
 
 from streamroute.config.compose import ServedRoute
 from streamroute.gateway.auth import authorize
+from streamroute.gateway.board import board
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.chat import chat_completions
 from streamroute.gateway.errors import CLIENT_CLOSED, problem_of
 from streamroute.gateway.feedback import feedback
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
-from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, JOURNAL, LEDGER, NOTES, REQUEST_ID, SHADOWS
+from streamroute.gateway.keys import (
+    CATALOGUE,
+    CLIENT,
+    IN_FLIGHT,
+    JOURNAL,
+    LEDGER,
+    NOTES,
+    REQUEST_ID,
+    SHADOWS,
+    STARTED,
+    TRACING,
+)
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.ledger.unkept import Unkept
 from streamroute.gateway.log import Logger, json_logger
+from streamroute.gateway.metrics import metrics
 from streamroute.gateway.shadows import Shadows
+from streamroute.gateway.tracing import PassedOn, Tracing
 
 __all__ = ("create_app",)
 
@@ -40,8 +55,10 @@ def create_app(
     journal: Journal | None = None,
     shadows: Shadows | None = None,
     ledger: Ledger | None = None,
+    tracing: Tracing | None = None,
 ) -> web.Application:
-    """The gateway over open routes; `journal` and `ledger` are what is kept of them, `shadows` runs beside them.
+    """The gateway over open routes; `journal`, `ledger` and `tracing` are what is kept of them, `shadows` runs beside
+    them.
 
     To be run with `handler_cancellation=True`: without it a client that leaves before the first token would leave the
     upstream generating.
@@ -51,6 +68,8 @@ def create_app(
     app[IN_FLIGHT] = InFlight()
     app[JOURNAL] = journal or Journal()
     app[LEDGER] = ledger or Unkept()
+    app[STARTED] = time.monotonic()
+    app[TRACING] = tracing or PassedOn()
     app.on_response_prepare.append(_name_request)
     app.router.add_post("/v1/chat/completions", chat_completions)
     app.router.add_get("/v1/models", _models)
@@ -60,6 +79,8 @@ def create_app(
     if app[JOURNAL].feedback is not None:
         app.router.add_post("/v1/feedback", feedback)
     app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/v1/board", board)
     return app
 
 
@@ -89,7 +110,7 @@ def _envelope(api_key: str | None, log: Logger) -> Any:
             request[NOTES]["error"] = problem.message
             if problem.code == "internal_error":
                 log.exception("internal error", id=request[REQUEST_ID])
-            return problem.response()
+            return dataclasses.replace(problem, request_id=request[REQUEST_ID]).response()
 
     return envelope
 

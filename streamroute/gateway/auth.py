@@ -6,10 +6,12 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aiohttp import web
+
 from streamroute.config.settings import KeySettings
 from streamroute.gateway.errors import refusal
 
-__all__ = ("Client", "authorize")
+__all__ = ("Client", "authorize", "require_board")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +38,12 @@ def authorize(headers: Mapping[str, str], api_key: str | None) -> Client:
     if not hmac.compare_digest(presented.strip().encode("utf-8", "surrogateescape"), api_key.encode()):
         raise refusal(401, "this API key is not valid here", code="invalid_api_key", WWW_Authenticate="Bearer")
     return Client()
+
+
+def require_board(request: web.Request) -> None:
+    """Raises a 403 refusal where the client's key may not read the numbers of all."""
+    from streamroute.gateway.keys import CLIENT  # which names `Client`
+
+    key = request[CLIENT].key
+    if key is not None and not key.board:
+        raise refusal(403, f"the key {key.name!r} may not read this: it needs `board = true`", code="not_allowed")

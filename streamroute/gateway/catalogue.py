@@ -46,6 +46,10 @@ class Catalogue:
             for index, name in enumerate(served.settings.tiers):
                 self._tiers.setdefault(name, (served, index))
 
+    @property
+    def routes(self) -> tuple[ServedRoute, ...]:
+        return tuple(self._routes.values())
+
     def models(self) -> list[dict[str, Any]]:
         """The names to ask for, as `/v1/models` lists them: routes first."""
         routes = [

@@ -41,6 +41,7 @@ async def _routed(exchange: Exchange) -> web.StreamResponse:
         on_escalation=assigned.on_escalation,
         start_tier=assigned.start_tier,
         judge=assigned.judge,
+        headers=exchange.headers,
     )
     reply: StreamedReply | None = None
     with anyio.CancelScope() as scope, exchange.request.app[IN_FLIGHT].holding(scope):

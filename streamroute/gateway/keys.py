@@ -12,8 +12,20 @@ from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.shadows import Shadows
+from streamroute.gateway.tracing import Tracing
 
-__all__ = ("CATALOGUE", "CLIENT", "IN_FLIGHT", "JOURNAL", "LEDGER", "NOTES", "REQUEST_ID", "SHADOWS")
+__all__ = (
+    "CATALOGUE",
+    "CLIENT",
+    "IN_FLIGHT",
+    "JOURNAL",
+    "LEDGER",
+    "NOTES",
+    "REQUEST_ID",
+    "SHADOWS",
+    "STARTED",
+    "TRACING",
+)
 
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
 JOURNAL: Final = web.AppKey("journal", Journal)
@@ -24,4 +36,7 @@ CLIENT: Final = web.RequestKey("client", Client)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 NOTES: Final = web.RequestKey("notes", dict[str, Any])
 """What is said in the request's log line. A `status` in it wins over the response's."""
+STARTED: Final = web.AppKey("started", float)
+"""When the application was made, by `time.monotonic`."""
+TRACING: Final = web.AppKey("tracing", Tracing)
 SHADOWS: Final = web.AppKey("shadows", Shadows)

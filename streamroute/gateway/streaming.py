@@ -15,7 +15,7 @@ from streamroute.core.types import Delta
 from streamroute.errors import RouteError
 from streamroute.gateway.errors import Problem, problem_of
 from streamroute.gateway.exchange import Exchange
-from streamroute.gateway.keys import NOTES
+from streamroute.gateway.keys import NOTES, REQUEST_ID
 from streamroute.gateway.telling import evidence_fields, route_fields, route_headers, usage_of
 from streamroute.routing.router import RoutedStream
 from streamroute.routing.stream import Appended, Committed, Continued, Retracted, StreamEvent, TextDelta
@@ -62,9 +62,9 @@ class StreamedReply:
         """End in the middle: an error frame and no `[DONE]`. Raises `error` where nothing has been sent yet."""
         if self._response is None and not self._has_content:
             raise error
-        problem: Problem = problem_of(error)
+        problem: Problem = dataclasses.replace(problem_of(error), request_id=self._request[REQUEST_ID])
         self._request[NOTES].update(error=problem.message, status=problem.status)
-        self._exchange.settle(self._stream.route, status=problem.status, error=problem.message)
+        self._exchange.settle(self._stream.route, status=problem.status, error=problem.message, code=problem.code)
         self._waiting.append(encode_event(problem.body))
         return await self._end()
 

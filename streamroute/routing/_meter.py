@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from streamroute.core.actions import Append, Commit, Emit, Finish, ReaderAction, Retract
 from streamroute.core.types import Delta, Leg, Sample, Usage
+from streamroute.errors import UpstreamStatusError
 from streamroute.routing.stream import LegRecord, LegState, Route
 from streamroute.routing.tiers import Tier, text_of
 from streamroute.upstreams.base import Message
@@ -73,7 +74,9 @@ class Meter:
             return
         record.state = state
         record.ended = now
-        record.error = None if error is None else str(error)
+        if error is not None:
+            record.error = str(error)
+            record.error_type = str(error.status) if isinstance(error, UpstreamStatusError) else type(error).__name__
         record.text = "".join(self._texts[leg])
         self._charge(record)
 
@@ -103,11 +106,12 @@ class Meter:
                     self._answer.append(delta.text)
             case Retract() | Append():
                 self._answer.clear()
-                timings.first_kept = None
+                timings.first_kept, timings.retracted = None, now
                 route.retracted = route.retracted or isinstance(action, Retract)
             case Commit(tier, verdict):
                 self._show(tier)
                 route.verdict = verdict
+                timings.committed = now
             case Finish(tier, finish_reason):
                 self._show(tier)
                 route.finish_reason = finish_reason

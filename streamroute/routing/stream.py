@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,9 @@ from streamroute.routing.prerouter import Prior
 
 Observer = Callable[[float, Event, tuple[Action, ...]], None]
 """Called synchronously for every event of the core with the seconds since the route started and what was decided."""
+
+LegHeaders = Callable[[Leg], Mapping[str, str]]
+"""The headers that tell an upstream whose request it serves. Of a request that serves several probes the first asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class LegRecord:
     """One leg in the ledger. Times are seconds since the route started, `cost` is in the currency of the tier's price.
 
     `counted` is False while the tokens are our estimate, because the upstream did not say (a cancelled leg never says).
+    `error` is in the upstream's words; `error_type` is one of few: its HTTP status, or the name of our exception.
     """
 
     leg: Leg
@@ -93,6 +97,7 @@ class LegRecord:
     ended: float | None = None
     cost: float = 0.0
     error: str | None = None
+    error_type: str | None = None
     reason: str | None = None
     text: str = ""
 
@@ -118,12 +123,15 @@ class LegRecord:
 
 @dataclass(slots=True)
 class Timings:
-    """Seconds since the route started: the first content shown, the first that was kept, the verdict, the end."""
+    """Seconds since the route started: the first content shown, the first that was kept, the verdict, when shown text
+    was last taken back or superseded, when the answer was committed to, the end."""
 
     first_shown: float | None = None
     first_kept: float | None = None
     decided: float | None = None
     finished: float | None = None
+    retracted: float | None = None
+    committed: float | None = None
 
     def to_dict(self) -> dict[str, float | None]:
         return {

@@ -19,13 +19,15 @@ class ChatRequest:
 
     `params` are further fields of an OpenAI chat-completions body (temperature, max_tokens, seed, tools ...), passed on
     untouched. `n` > 1 is only ever asked of upstreams whose `supports_n` is True. `probe` is True for probe samples,
-    which must never slow down an answer that runs beside them.
+    which must never slow down an answer that runs beside them. `headers` go with it where it goes over HTTP: they tell
+    whose request it is (`x-request-id`, `traceparent`), and never take the place of the upstream's own.
     """
 
     messages: tuple[Message, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
     n: int = 1
     probe: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -22,7 +22,7 @@ from streamroute.errors import (
     UpstreamTimeoutError,
 )
 from streamroute.upstreams._answer import AnswerStream, Phase
-from streamroute.upstreams._border import Border
+from streamroute.upstreams._border import Border, beside
 from streamroute.upstreams._watchdog import Watchdog
 from streamroute.upstreams.base import ChatRequest
 from streamroute.wire.openai import answer_decoder, decode_error_message, request_body
@@ -117,7 +117,9 @@ class OpenAIUpstream:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        response = await self._open(self._encoded(request), began + min(self._timeouts.first, self._timeouts.total))
+        deadline = began + min(self._timeouts.first, self._timeouts.total)
+        headers = {**beside(request.headers, self._headers), **self._headers} if request.headers else self._headers
+        response = await self._open(self._encoded(request), headers, deadline)
         body = _Body(response, self._border, self._timeouts, began)
         try:
             if response.status >= 300:
@@ -142,7 +144,7 @@ class OpenAIUpstream:
         except (TypeError, ValueError, RecursionError) as error:
             raise self._border.error(UpstreamError, f"the request cannot be written as JSON: {error}") from error
 
-    async def _open(self, body: bytes, deadline: float) -> aiohttp.ClientResponse:
+    async def _open(self, body: bytes, headers: Mapping[str, str], deadline: float) -> aiohttp.ClientResponse:
         """The reply, as soon as its headers are there. Cancelled in any phase, it leaves no connection behind."""
         while True:
             reused = _Reused()
@@ -151,7 +153,7 @@ class OpenAIUpstream:
                     return await self._ensure_session().post(
                         self._url,
                         data=body,
-                        headers=self._headers,
+                        headers=headers,
                         timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
                         allow_redirects=False,
                         trace_request_ctx=reused if self._owns_session else None,

@@ -21,6 +21,7 @@ from streamroute.errors import (
     UpstreamTimeoutError,
 )
 from streamroute.upstreams._answer import AnswerStream, Phase
+from streamroute.upstreams._border import beside
 from streamroute.upstreams.base import ChatRequest
 from streamroute.wire.openai import answer_decoder, request_body
 from streamroute.wire.sse import MAX_EVENT
@@ -83,7 +84,11 @@ class SDKUpstream:
         messages: Any = list(body.pop("messages"))
         # What the SDK has no argument for must pass as well: all but the required goes as extra fields of the body.
         return self._client.chat.completions.with_streaming_response.create(
-            model=body.pop("model"), messages=messages, stream=body.pop("stream"), extra_body=body
+            model=body.pop("model"),
+            messages=messages,
+            stream=body.pop("stream"),
+            extra_body=body,
+            extra_headers=beside(request.headers, self._client.default_headers) or None,
         )
 
     def translated(self, error: Exception, *, mid_stream: bool = False) -> UpstreamError:

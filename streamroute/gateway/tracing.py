@@ -1,0 +1,64 @@
+"""Traces of requests, behind one method: `streamroute.gateway.otel` keeps them, without it they are only passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from streamroute.core.types import Leg
+from streamroute.gateway.ledger.entries import Opened, Outcome
+from streamroute.gateway.tracecontext import TraceContext
+
+__all__ = ("PassedOn", "Trace", "Tracing")
+
+
+class Trace(Protocol):
+    """One request in its trace."""
+
+    @property
+    def id(self) -> str | None:
+        """The trace id in hex; None where the request is in no trace."""
+        ...
+
+    def headers(self, leg: Leg | None = None) -> Mapping[str, str]:
+        """What an upstream request of this leg bears, so that what it does there belongs to the same trace. None: of
+        the request as a whole, where there are no legs."""
+        ...
+
+    def ended(self, entry: Opened, outcome: Outcome) -> None:
+        """All of it. Returns at once and never raises; what comes after the first is ignored."""
+        ...
+
+
+class Tracing(Protocol):
+    """Begins traces."""
+
+    def begin(self, headers: Mapping[str, str]) -> Trace:
+        """That of a request with these headers."""
+        ...
+
+
+class _Passed:
+    """A request of which nothing is kept: its client's trace context goes on to the upstreams unchanged."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self, context: TraceContext | None) -> None:
+        self._context = context
+
+    @property
+    def id(self) -> str | None:
+        return None if self._context is None else self._context.trace_id
+
+    def headers(self, leg: Leg | None = None) -> Mapping[str, str]:
+        return {} if self._context is None else self._context.headers()
+
+    def ended(self, entry: Opened, outcome: Outcome) -> None:
+        pass
+
+
+class PassedOn:
+    """Traces without OpenTelemetry."""
+
+    def begin(self, headers: Mapping[str, str]) -> Trace:
+        return _Passed(TraceContext.of(headers))
