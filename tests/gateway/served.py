@@ -17,8 +17,10 @@ from streamroute.config.settings import RouteSettings, ServerSettings
 from streamroute.core.plan import AutoRelease
 from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
+from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.server import listening
-from streamroute.routing.router import ProbePlan, Router, Tier
+from streamroute.gateway.tracing import Tracing
+from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
 from streamroute.uncertainty.base import Scorer
 
@@ -118,16 +120,30 @@ async def serving(
     max_body_bytes: int = 1 << 20,
     route: RouteSettings | None = None,
     journal: Journal | None = None,
+    ledger: Ledger | None = None,
+    tracing: Tracing | None = None,
+    prices: tuple[Price, Price] = (Price(), Price()),
 ) -> AsyncGenerator[Served]:
     """The route `auto` over `cheap` and `large`, three probes, at a free port."""
     cheap, large = cheap or agreeing(), large or larger()
     settings = route or RouteSettings(name="auto", tiers=("cheap", "large"))
-    tiers = [Tier(upstream=cheap, probes=ProbePlan(count=3)), Tier(upstream=large, prefill=True)]
+    tiers = [
+        Tier(upstream=cheap, probes=ProbePlan(count=3), price=prices[0]),
+        Tier(upstream=large, prefill=True, price=prices[1]),
+    ]
     log = RecordingLog()
     async with AsyncExitStack() as stack:
         router = await stack.enter_async_context(Router(tiers, scorer=scorer or ScriptedScorer(), auto=SHOWS))
         served = {settings.name: ServedRoute(settings, router)}
-        app = create_app(served, api_key=api_key, max_body_bytes=max_body_bytes, log=log, journal=journal)
+        app = create_app(
+            served,
+            api_key=api_key,
+            max_body_bytes=max_body_bytes,
+            log=log,
+            journal=journal,
+            ledger=ledger,
+            tracing=tracing,
+        )
         url = await stack.enter_async_context(listening(app, server or ServerSettings(port=0, drain_seconds=0)))
         client = AsyncOpenAI(base_url=f"{url}/v1", api_key=api_key or "none", max_retries=0)
         stack.push_async_callback(client.close)
