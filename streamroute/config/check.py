@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from streamroute.config.deciding import deciding
 from streamroute.config.findings import Finding, Severity
@@ -40,6 +41,8 @@ def _environment(settings: Settings) -> Iterator[Finding]:
                 yield Finding(Severity.OK, subject, f"its key is in ${name}")
             else:
                 yield Finding(Severity.ERROR, subject, f"the environment variable {name}, its api_key_env, is not set")
+    if settings.server.otel is not None and find_spec("opentelemetry.exporter") is None:
+        yield Finding(Severity.ERROR, "server.otel", "needs the extra `otel`: pip install 'streamroute[otel]'")
     if settings.server.api_key_env is None and settings.server.host not in ("127.0.0.1", "::1", "localhost"):
         yield Finding(
             Severity.WARNING, "server", f"open to everyone who reaches {settings.server.host}: no api_key_env is set"

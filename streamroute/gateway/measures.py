@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from streamroute.core.types import Decision
+from streamroute.gateway.errors import CLIENT_CLOSED
 from streamroute.gateway.ledger.entries import Opened, Outcome, Total
 from streamroute.routing.stream import LegRecord, Route
 
@@ -23,6 +24,7 @@ __all__ = (
     "HISTOGRAMS",
     "Histogram",
     "bound_text",
+    "error_code_of",
     "histograms_of",
     "measures_of",
     "part_of_histogram",
@@ -84,7 +86,7 @@ def measures_of(entry: Opened, outcome: Outcome) -> list[Total]:
     for kind in outcome.shed:
         own.add("streamroute_shed_total", kind=_label(kind))
     if outcome.status >= 400 or outcome.error is not None:
-        own.add("streamroute_errors_total", code=_code(outcome))
+        own.add("streamroute_errors_total", code=error_code_of(outcome))
     _times(own, outcome)
     if route.evidence is not None and verdict is not None:
         _judged(own, route)
@@ -95,6 +97,13 @@ def reason_of(outcome: Outcome) -> str:
     """Why it was decided so, one of a bounded number of words: what is said after a colon is left out."""
     verdict = outcome.route.verdict
     return _label("undecided" if verdict is None else verdict.reason or "none")
+
+
+def error_code_of(outcome: Outcome) -> str:
+    """What it ended with, where that was an error: one of a bounded number of words."""
+    if outcome.code is not None:
+        return _label(outcome.code)
+    return "client_closed" if outcome.status == CLIENT_CLOSED else f"status_{outcome.status}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +219,6 @@ def _judged(own: _Sums, route: Route) -> None:
     own.observe("streamroute_entropy", evidence.entropy)
     own.observe("streamroute_probes", sum(record.leg.probe is not None for record in route.legs))
     own.observe("streamroute_nli_seconds", evidence.seconds)
-
-
-def _code(outcome: Outcome) -> str:
-    if outcome.code is not None:
-        return _label(outcome.code)
-    return "client_closed" if outcome.status == 499 else f"status_{outcome.status}"
 
 
 def _label(value: str) -> str:

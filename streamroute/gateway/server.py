@@ -21,6 +21,7 @@ from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import IN_FLIGHT
 from streamroute.gateway.log import Logger, json_logger
 from streamroute.gateway.shadows import Shadows
+from streamroute.gateway.tracing import traced
 from streamroute.uncertainty.base import Scorer
 
 __all__ = ("listening", "run", "serve")
@@ -60,7 +61,11 @@ async def serve(
         if finding.severity is Severity.WARNING:
             log.warning("configuration", subject=finding.subject, message=finding.message)
     journal = Journal(_path(settings.server.records_file), _path(settings.server.feedback_file))
-    async with compose(settings, scorer=scorer) as routes, anyio.create_task_group() as background:
+    async with (
+        traced(settings, log) as tracing,
+        compose(settings, scorer=scorer) as routes,
+        anyio.create_task_group() as background,
+    ):
         app = create_app(
             routes,
             api_key=api_key,
@@ -68,6 +73,7 @@ async def serve(
             log=log,
             journal=journal,
             shadows=Shadows(background, journal, log),
+            tracing=tracing,
         )
         async with listening(app, settings.server) as address:
             with _signals(stop):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from typing import Protocol
 
+import anyio
+
+from streamroute.config.settings import Settings
 from streamroute.core.types import Leg
+from streamroute.errors import ConfigError
 from streamroute.gateway.ledger.entries import Opened, Outcome
+from streamroute.gateway.log import Logger
 from streamroute.gateway.tracecontext import TraceContext
 
-__all__ = ("PassedOn", "Trace", "Tracing")
+__all__ = ("PassedOn", "Trace", "Tracing", "traced")
 
 
 class Trace(Protocol):
@@ -62,3 +68,23 @@ class PassedOn:
 
     def begin(self, headers: Mapping[str, str]) -> Trace:
         return _Passed(TraceContext.of(headers))
+
+
+@asynccontextmanager
+async def traced(settings: Settings, log: Logger) -> AsyncGenerator[Tracing]:
+    """The tracing that is configured; leaving it sends what has not been sent. Raises `ConfigError` where the extra
+    `otel` is missing."""
+    otel = settings.server.otel
+    if otel is None:
+        yield PassedOn()
+        return
+    try:
+        from streamroute.gateway.otel import otel_tracing, to_collector
+    except ImportError as error:
+        raise ConfigError(f"server.otel needs the extra `otel`: pip install 'streamroute[otel]' ({error})") from error
+    tracing = otel_tracing(settings, otel, to_collector(otel), log)
+    try:
+        yield tracing
+    finally:
+        with anyio.CancelScope(shield=True):  # what stops the server must not cost the last traces
+            await anyio.to_thread.run_sync(tracing.close)
