@@ -41,7 +41,7 @@ def _environment(settings: Settings) -> Iterator[Finding]:
                 yield Finding(Severity.OK, subject, f"its key is in ${name}")
             else:
                 yield Finding(Severity.ERROR, subject, f"the environment variable {name}, its api_key_env, is not set")
-    if settings.server.otel is not None and find_spec("opentelemetry.exporter") is None:
+    if settings.server.otel is not None and not all(map(find_spec, ("opentelemetry", "opentelemetry.exporter"))):
         yield Finding(Severity.ERROR, "server.otel", "needs the extra `otel`: pip install 'streamroute[otel]'")
     if settings.server.api_key_env is None and settings.server.host not in ("127.0.0.1", "::1", "localhost"):
         yield Finding(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
 import anyio
@@ -82,9 +83,34 @@ async def traced(settings: Settings, log: Logger) -> AsyncGenerator[Tracing]:
         from streamroute.gateway.otel import otel_tracing, to_collector
     except ImportError as error:
         raise ConfigError(f"server.otel needs the extra `otel`: pip install 'streamroute[otel]' ({error})") from error
-    tracing = otel_tracing(settings, otel, to_collector(otel), log)
+    with _in_our_log(log):
+        tracing = otel_tracing(settings, otel, to_collector(otel), log)
+        try:
+            yield tracing
+        finally:
+            with anyio.CancelScope(shield=True):  # what stops the server must not cost the last traces
+                await anyio.to_thread.run_sync(tracing.close)
+
+
+class _Told(logging.Handler):
+    """What a library's logger says, in ours."""
+
+    def __init__(self, log: Logger) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.warning("tracing", message=record.getMessage())
+
+
+@contextmanager
+def _in_our_log(log: Logger) -> Iterator[None]:
+    """A collector that cannot be reached is told as lines of JSON too."""
+    theirs, told = logging.getLogger("opentelemetry"), _Told(log)
+    before, theirs.propagate = theirs.propagate, False
+    theirs.addHandler(told)
     try:
-        yield tracing
+        yield
     finally:
-        with anyio.CancelScope(shield=True):  # what stops the server must not cost the last traces
-            await anyio.to_thread.run_sync(tracing.close)
+        theirs.removeHandler(told)
+        theirs.propagate = before

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ("SDKUpstream",)
 
 _LINGER: Final = 0.05
+_SECRETS: Final = ("Authorization", "api-key")
+"""Set by the SDK for each request, after its default headers."""
 _MESSAGE_LIMIT: Final = 500
 
 
@@ -88,7 +90,7 @@ class SDKUpstream:
             messages=messages,
             stream=body.pop("stream"),
             extra_body=body,
-            extra_headers=beside(request.headers, self._client.default_headers) or None,
+            extra_headers=beside(request.headers, (*self._client.default_headers, *_SECRETS)) or None,
         )
 
     def translated(self, error: Exception, *, mid_stream: bool = False) -> UpstreamError:
