@@ -67,9 +67,10 @@ class Exchange:
         is no leg of a route."""
         return {"x-request-id": self.entry.id, **self.trace.headers(leg)}
 
-    def settle(self, route: Route, *, status: int, error: str | None = None, code: str | None = None) -> None:
-        """Into the ledger, the log line and the trace; later calls are ignored. Await `account.written` before the
-        client is told that its request is over."""
+    def settle(self, route: Route, *, status: int, error: str | None = None) -> None:
+        """Into the ledger, the log line and the trace, a route that is over; later calls are ignored. `error` is the
+        code of a failure, never its text. Await `account.written` before the client is told that its request is over.
+        """
         self.request[NOTES].update(route_notes(route, self.route, self.assigned.unjudged))
         outcome = Outcome(
             status=status,
@@ -78,7 +79,6 @@ class Exchange:
             unjudged=self.assigned.unjudged,
             shed=self.shed,
             error=error,
-            code=code,
             largest_cost=self._largest_cost(route),
         )
         self.account.settle(outcome)
@@ -91,5 +91,5 @@ class Exchange:
     async def failed(self, route: Route, error: Exception) -> None:
         """Settle an exchange that ends with `error` instead of a reply."""
         problem = problem_of(error)
-        self.settle(route, status=problem.status, error=problem.message, code=problem.code)
+        self.settle(route, status=problem.status, error=problem.code)
         await self.account.written()

@@ -8,7 +8,9 @@ are read (`Histogram.of`), so that a request costs two rows for each, and other 
 
 from __future__ import annotations
 
+import math
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,19 +76,20 @@ def measures_of(entry: Opened, outcome: Outcome) -> list[Total]:
     """The increments of one request that is over: none is zero, no two are of the same name and labels."""
     route, own = outcome.route, _Sums(entry.route)
     stream = "true" if entry.stream else "false"
-    own.add("streamroute_requests_total", status=f"{outcome.status // 100}xx", stream=stream)
+    status = f"{outcome.status // 100}xx"
+    own.add("streamroute_requests_total", 1, ("status", status), ("stream", stream))
     verdict = route.verdict
-    decision = "none" if verdict is None else str(verdict.decision)
-    own.add("streamroute_decisions_total", decision=decision, reason=reason_of(outcome))
+    decision = "none" if verdict is None else verdict.decision.value
+    own.add("streamroute_decisions_total", 1, ("decision", decision), ("reason", reason_of(outcome)))
     for record in route.legs:
         _leg(own, record, route)
     _money(own, outcome)
     if route.retracted:
-        own.add("streamroute_retractions_total")
+        own.add("streamroute_retractions_total", 1)
     for kind in outcome.shed:
-        own.add("streamroute_shed_total", kind=_label(kind))
+        own.add("streamroute_shed_total", 1, ("kind", _label(kind)))
     if outcome.status >= 400 or outcome.error is not None:
-        own.add("streamroute_errors_total", code=error_code_of(outcome))
+        own.add("streamroute_errors_total", 1, ("code", error_code_of(outcome)))
     _times(own, outcome)
     if route.evidence is not None and verdict is not None:
         _judged(own, route)
@@ -101,8 +104,8 @@ def reason_of(outcome: Outcome) -> str:
 
 def error_code_of(outcome: Outcome) -> str:
     """What it ended with, where that was an error: one of a bounded number of words."""
-    if outcome.code is not None:
-        return _label(outcome.code)
+    if outcome.error is not None:
+        return _label(outcome.error)
     return "client_closed" if outcome.status == CLIENT_CLOSED else f"status_{outcome.status}"
 
 
@@ -123,7 +126,7 @@ class Histogram:
 
 def bound_text(bound: float) -> str:
     """A bucket's bound as the label `le` has it."""
-    return "+Inf" if bound == float("inf") else repr(bound)
+    return "+Inf" if bound == math.inf else repr(bound)
 
 
 def part_of_histogram(name: str) -> bool:
@@ -152,7 +155,7 @@ def histograms_of(totals: Iterable[Total]) -> list[Histogram]:
 
 def _cumulated(hits: Mapping[float, float], bounds: Sequence[float]) -> list[tuple[float, float]]:
     below, buckets = 0.0, []
-    for bound in sorted({*bounds, *hits, float("inf")}):
+    for bound in sorted({*bounds, *hits, math.inf}):
         below += hits.get(bound, 0.0)
         buckets.append((bound, below))
     return buckets
@@ -161,21 +164,24 @@ def _cumulated(hits: Mapping[float, float], bounds: Sequence[float]) -> list[tup
 class _Sums:
     """Increments of one request, added up where several of its legs have the same labels."""
 
+    __slots__ = ("_own", "_sums")
+
     def __init__(self, route: str) -> None:
-        self._route = route
+        self._own = ("route", route)
         self._sums: defaultdict[tuple[str, _Labels], float] = defaultdict(float)
 
-    def add(self, name: str, amount: float = 1.0, **labels: str) -> None:
+    def add(self, name: str, amount: float, *labels: tuple[str, str]) -> None:
         """To a counter of the route."""
-        self._sums[name, (("route", self._route), *labels.items())] += amount
+        self._sums[name, (self._own, *labels)] += amount
 
     def observe(self, name: str, value: float | None) -> None:
         """Into a histogram of the route; None is no value."""
         if value is not None:
-            value = max(value, 0.0)
-            bound = next((bound for bound in HISTOGRAMS[name][1] if value <= bound), float("inf"))
-            self._sums[f"{name}_bucket", (("route", self._route), ("le", bound_text(bound)))] += 1.0
-            self._sums[f"{name}_sum", (("route", self._route),)] += value
+            bounds = HISTOGRAMS[name][1]
+            place = bisect_left(bounds, value)
+            bound = bounds[place] if place < len(bounds) else math.inf
+            self._sums[f"{name}_bucket", (self._own, ("le", bound_text(bound)))] += 1.0
+            self._sums[f"{name}_sum", (self._own,)] += value
 
     def totals(self) -> list[Total]:
         return [Total(name, labels, value) for (name, labels), value in self._sums.items() if value]
@@ -183,13 +189,13 @@ class _Sums:
 
 def _leg(own: _Sums, record: LegRecord, route: Route) -> None:
     probe = record.leg.probe is not None
-    upstream, kind = record.tier_name, "probe" if probe else "answer"
-    own.add("streamroute_legs_total", upstream=upstream, kind=kind, state=str(record.state))
-    counted = "true" if record.counted else "false"
-    for kind, tokens in (("prompt", record.prompt_tokens), ("completion", record.completion_tokens)):
-        own.add("streamroute_tokens_total", tokens, upstream=upstream, kind=kind, counted=counted)
+    upstream, kind = ("upstream", record.tier_name), "probe" if probe else "answer"
+    own.add("streamroute_legs_total", 1, upstream, ("kind", kind), ("state", record.state.value))
+    counted = ("counted", "true" if record.counted else "false")
+    own.add("streamroute_tokens_total", record.prompt_tokens, upstream, ("kind", "prompt"), counted)
+    own.add("streamroute_tokens_total", record.completion_tokens, upstream, ("kind", "completion"), counted)
     purpose = "probe" if probe else "kept" if record.leg.tier == route.tier else "lost"
-    own.add("streamroute_cost_total", record.cost, upstream=upstream, purpose=purpose)
+    own.add("streamroute_cost_total", record.cost, upstream, ("purpose", purpose))
 
 
 def _money(own: _Sums, outcome: Outcome) -> None:
@@ -213,7 +219,7 @@ def _judged(own: _Sums, route: Route) -> None:
     # A kept answer of a second tier is an escalation of the first: its verdict says only that it is the last word.
     started = min((record.leg.tier for record in route.legs), default=0)
     escalated = verdict.decision is Decision.ESCALATE or (route.tier or 0) > started
-    own.add("streamroute_judged_total", outcome="escalated" if escalated else "kept")
+    own.add("streamroute_judged_total", 1, ("outcome", "escalated" if escalated else "kept"))
     own.observe("streamroute_verdict_seconds", route.timings.decided)
     own.observe("streamroute_score", evidence.score)
     own.observe("streamroute_entropy", evidence.entropy)
@@ -223,5 +229,7 @@ def _judged(own: _Sums, route: Route) -> None:
 
 def _label(value: str) -> str:
     """A value for a label: nothing of it may be anybody's free text, of which there is no end."""
+    if value.isidentifier() and value.isascii() and len(value) <= 64:
+        return value  # nearly always
     word = value.partition(":")[0].strip()
     return word if _LABEL.fullmatch(word) else "other"

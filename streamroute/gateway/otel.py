@@ -7,6 +7,7 @@ Needs the extra `otel`; imported only where it is configured.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -75,7 +76,7 @@ def to_collector(settings: OtelSettings) -> SpanProcessor:
 
 class OtelTracing:
     """A `Tracing` whose spans go to `processor`. `own` is where this server is, `places` where the upstreams are. For
-    one thread."""
+    one event loop."""
 
     def __init__(
         self,
@@ -167,18 +168,21 @@ class _Traced:
         if self._over:
             return
         self._over = True
-        if self._sampled:
-            try:
-                self._tell(entry, outcome)
-            except Exception:  # a trace is no reason to fail a reply
-                self._tracing.log.exception("tracing", id=entry.id)
+        if self._sampled:  # later: the client waits for the end of its reply
+            asyncio.get_running_loop().call_soon(self._tell, entry, outcome)
+
+    def _tell(self, entry: Opened, outcome: Outcome) -> None:
+        try:
+            self._spans(entry, outcome)
+        except Exception:  # a trace is no reason to fail a reply
+            self._tracing.log.exception("tracing", id=entry.id)
 
     def _leg_id(self, leg: Leg) -> int:
         if leg not in self._legs:
             self._legs[leg] = self._tracing.new_span_id()
         return self._legs[leg]
 
-    def _tell(self, entry: Opened, outcome: Outcome) -> None:
+    def _spans(self, entry: Opened, outcome: Outcome) -> None:
         def at(seconds: float) -> int:
             return int((entry.started + seconds) * 1e9)
 

@@ -33,9 +33,9 @@ class Opened:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How it ended: the status that the client saw (499: it had left), all that the route did, why it was not judged,
-    what was shed of it (`probes`, `hedge`, `judging`) for the amplification budget, what is told of a failure and its
-    machine-readable code. `largest_cost` estimates what the answer that stands would have cost of the route's largest
-    tier, None where that has no price."""
+    what was shed of it (`probes`, `hedge`, `judging`) for the amplification budget, and the code of its failure.
+    `largest_cost` estimates what the answer that stands would have cost of the route's largest tier, None where that
+    has no price."""
 
     status: int
     seconds: float
@@ -43,7 +43,6 @@ class Outcome:
     unjudged: str | None = None
     shed: Sequence[str] = ()
     error: str | None = None
-    code: str | None = None
     largest_cost: float | None = None
 
 
