@@ -6,6 +6,7 @@ import dataclasses
 import re
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ from streamroute.gateway.keys import (
     JOURNAL,
     LEDGER,
     NOTES,
+    REPLIES,
     REQUEST_ID,
     SHADOWS,
     STARTED,
@@ -36,6 +38,7 @@ from streamroute.gateway.keys import (
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.ledger.unkept import Unkept
 from streamroute.gateway.log import Logger, json_logger
+from streamroute.gateway.measures import label_of
 from streamroute.gateway.metrics import metrics
 from streamroute.gateway.shadows import Shadows
 from streamroute.gateway.tracing import PassedOn, Tracing
@@ -68,6 +71,7 @@ def create_app(
     app[IN_FLIGHT] = InFlight()
     app[JOURNAL] = journal or Journal()
     app[LEDGER] = ledger or Unkept()
+    app[REPLIES] = Counter()
     app[STARTED] = time.monotonic()
     app[TRACING] = tracing or PassedOn()
     app.on_response_prepare.append(_name_request)
@@ -97,6 +101,7 @@ def _envelope(api_key: str | None, log: Logger) -> Any:
             status = notes.pop("status", response.status)
             return response
         finally:
+            request.app[REPLIES][status, label_of(notes["code"]) if notes.get("code") else ""] += 1
             notes.update(status=status, seconds=round(time.perf_counter() - began, 6))
             (log.debug if request.path == "/healthz" else log.info)("request", **notes)
 
@@ -107,7 +112,7 @@ def _envelope(api_key: str | None, log: Logger) -> Any:
             return await handler(request)
         except Exception as error:
             problem = problem_of(error)
-            request[NOTES]["error"] = problem.message
+            request[NOTES].update(error=problem.message, code=problem.code)
             if problem.code == "internal_error":
                 log.exception("internal error", id=request[REQUEST_ID])
             return dataclasses.replace(problem, request_id=request[REQUEST_ID]).response()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from aiohttp import web
@@ -21,6 +22,7 @@ __all__ = (
     "JOURNAL",
     "LEDGER",
     "NOTES",
+    "REPLIES",
     "REQUEST_ID",
     "SHADOWS",
     "STARTED",
@@ -39,4 +41,6 @@ NOTES: Final = web.RequestKey("notes", dict[str, Any])
 STARTED: Final = web.AppKey("started", float)
 """When the application was made, by `time.monotonic`."""
 TRACING: Final = web.AppKey("tracing", Tracing)
+REPLIES: Final = web.AppKey("replies", Counter[tuple[int, str]])
+"""How many replies of this process had this status and error code, "" for none: what was refused is in no ledger."""
 SHADOWS: Final = web.AppKey("shadows", Shadows)

@@ -28,6 +28,7 @@ __all__ = (
     "bound_text",
     "error_code_of",
     "histograms_of",
+    "label_of",
     "measures_of",
     "part_of_histogram",
     "reason_of",
@@ -99,7 +100,7 @@ def measures_of(entry: Opened, outcome: Outcome) -> list[Total]:
     if route.retracted:
         own.add("streamroute_retractions_total", 1)
     for kind in outcome.shed:
-        own.add("streamroute_shed_total", 1, ("kind", _label(kind)))
+        own.add("streamroute_shed_total", 1, ("kind", label_of(kind)))
     if outcome.status >= 400 or outcome.error is not None:
         own.add("streamroute_errors_total", 1, ("code", error_code_of(outcome)))
     _times(own, outcome)
@@ -111,13 +112,13 @@ def measures_of(entry: Opened, outcome: Outcome) -> list[Total]:
 def reason_of(outcome: Outcome) -> str:
     """Why it was decided so, one of a bounded number of words: what is said after a colon is left out."""
     verdict = outcome.route.verdict
-    return _label("undecided" if verdict is None else verdict.reason or "none")
+    return label_of("undecided" if verdict is None else verdict.reason or "none")
 
 
 def error_code_of(outcome: Outcome) -> str:
     """What it ended with, where that was an error: one of a bounded number of words."""
     if outcome.error is not None:
-        return _label(outcome.error)
+        return label_of(outcome.error)
     return "client_closed" if outcome.status == CLIENT_CLOSED else f"status_{outcome.status}"
 
 
@@ -232,7 +233,7 @@ def _judged(own: _Sums, route: Route) -> None:
     own.observe("streamroute_nli_seconds", evidence.seconds)
 
 
-def _label(value: str) -> str:
+def label_of(value: str) -> str:
     """A value for a label: nothing of it may be anybody's free text, of which there is no end."""
     if value.isidentifier() and value.isascii() and len(value) <= 64:
         return value  # nearly always

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from streamroute.gateway.auth import require_board
-from streamroute.gateway.keys import IN_FLIGHT, LEDGER, STARTED
+from streamroute.gateway.keys import IN_FLIGHT, LEDGER, REPLIES, STARTED
 from streamroute.gateway.ledger.entries import Total
 from streamroute.gateway.measures import COUNTERS, HISTOGRAMS, bound_text, histograms_of, part_of_histogram
 
@@ -25,13 +25,13 @@ _OPENMETRICS = "application/openmetrics-text"
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Counters and histograms are of all processes that share the ledger, since it was begun; gauges are of the one
-    process that answers, and bear its `pid`. Text format 0.0.4, or OpenMetrics 1.0 where `Accept` names it."""
+    """Counters and histograms are of all processes that share the ledger, since it was begun; gauges and replies are of
+    the one process that answers, and bear its `pid`. Text format 0.0.4, or OpenMetrics 1.0 where `Accept` names it."""
     # Loaded when first asked for: it is no part of starting up.
     from prometheus_client.exposition import choose_encoder
 
     require_board(request)
-    families = _Families(await request.app[LEDGER].totals(), _gauges(request.app))
+    families = _Families(await request.app[LEDGER].totals(), _own(request.app))
     # The client's words choose, and are never part of the answer.
     encode, kind = choose_encoder(_OPENMETRICS if _OPENMETRICS in request.headers.get("Accept", "") else "")
     return web.Response(body=encode(families), headers={"Content-Type": kind, "Cache-Control": "no-store"})
@@ -40,14 +40,14 @@ async def metrics(request: web.Request) -> web.Response:
 class _Families:
     """What `prometheus_client` calls a collector: of one scrape, in no registry."""
 
-    def __init__(self, totals: Sequence[Total], gauges: Iterable[Metric]) -> None:
+    def __init__(self, totals: Sequence[Total], own: Iterable[Metric]) -> None:
         self._totals = totals
-        self._gauges = gauges
+        self._own = own
 
     def collect(self) -> Iterator[Metric]:
         yield from _counters(self._totals)
         yield from _histograms(self._totals)
-        yield from self._gauges
+        yield from self._own
 
 
 def _counters(totals: Sequence[Total]) -> Iterator[Metric]:
@@ -79,10 +79,17 @@ def _histograms(totals: Sequence[Total]) -> Iterator[Metric]:
         yield family
 
 
-def _gauges(app: web.Application) -> Iterator[Metric]:
-    from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+def _own(app: web.Application) -> Iterator[Metric]:
+    """What is of this process alone."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
     in_flight, pid = app[IN_FLIGHT], [str(os.getpid())]
+    replies = CounterMetricFamily(
+        "streamroute_replies_total", "All replies, what was refused included.", labels=["pid", "status", "code"]
+    )
+    for (status, code), number in app[REPLIES].items():
+        replies.add_metric([*pid, str(status), code], number)
+    yield replies
     for name, help_text, value in (
         ("streamroute_in_flight", "Requests that are being answered.", len(in_flight)),
         ("streamroute_draining", "1 when no more requests are taken.", int(in_flight.draining)),

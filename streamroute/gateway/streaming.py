@@ -63,7 +63,7 @@ class StreamedReply:
         if self._response is None and not self._has_content:
             raise error
         problem: Problem = dataclasses.replace(problem_of(error), request_id=self._request[REQUEST_ID])
-        self._request[NOTES].update(error=problem.message, status=problem.status)
+        self._request[NOTES].update(error=problem.message, code=problem.code, status=problem.status)
         self._exchange.settle(self._stream.route, status=problem.status, error=problem.code)
         self._waiting.append(encode_event(problem.body))
         return await self._end()

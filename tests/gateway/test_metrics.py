@@ -101,9 +101,9 @@ def test_openmetrics_is_told_where_it_is_asked_for_and_says_the_same() -> None:
             assert reply.headers["Content-Type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
             found = samples(OPENMETRICS(reply.body.decode()))
             plain = samples(parser.text_string_to_metric_families((await served.get("/metrics")).body.decode()))
-            moving = "streamroute_uptime_seconds{}"
-            assert {name: value for name, value in found.items() if name != moving} == {
-                name: value for name, value in plain.items() if name != moving
+            moving = ("streamroute_uptime_seconds", "streamroute_replies_total")  # by the scrape itself
+            assert {name: value for name, value in found.items() if not name.startswith(moving)} == {
+                name: value for name, value in plain.items() if not name.startswith(moving)
             }
 
     virtually(main)
@@ -166,5 +166,24 @@ def test_a_request_that_is_under_way_is_in_flight() -> None:
             found = samples(parser.text_string_to_metric_families((await served.get("/metrics")).body.decode()))
             assert found["streamroute_in_flight{}"] == 1
             await asking
+
+    virtually(main)
+
+
+def test_what_is_refused_is_counted_where_the_ledger_has_nothing_of_it() -> None:
+    async def main() -> None:
+        async with serving(api_key="secret", ledger=Remembered()) as served:
+            for key in ("wrong", "secret"):
+                await served.post({**ASKED, "model": "nope"}, Authorization=f"Bearer {key}")
+            await served.post(ASKED, Authorization="Bearer secret")
+            reply = await served.get("/metrics", Authorization="Bearer secret")
+            found = samples(parser.text_string_to_metric_families(reply.body.decode()))
+            replies = {name: value for name, value in found.items() if name.startswith("streamroute_replies_total")}
+            assert replies == {
+                "streamroute_replies_total{code=invalid_api_key,status=401}": 1,
+                "streamroute_replies_total{code=model_not_found,status=404}": 1,
+                "streamroute_replies_total{code=,status=200}": 1,
+            }
+            assert [line.get("code") for line in served.log.lines[:3]] == ["invalid_api_key", "model_not_found", None]
 
     virtually(main)
