@@ -77,6 +77,29 @@ def test_what_is_slower_than_every_bound_has_a_quantile_all_the_same() -> None:
     virtually(main)
 
 
+def test_what_is_told_of_a_route_is_its_own() -> None:
+    class Two(Remembered):
+        async def totals(self) -> list[Total]:
+            def one(route: str, kind: str, amount: float) -> Total:
+                return Total(f"streamroute_cost_{kind}_total", (("route", route),), amount)
+
+            return [one("auto", "saved", 5.0), one("auto", "excess", 2.0), one("gone", "saved", 10.0)]
+
+        async def recent(self, limit: int) -> list[dict[str, object]]:
+            rows = [("auto", "escalate", 0.9), ("auto", "accept", None), ("gone", "accept", 0.1)]
+            return [{"route": route, "decision": decision, "score": score} for route, decision, score in rows]
+
+    async def main() -> None:
+        async with serving(ledger=Two()) as served:
+            board = (await served.get("/v1/board")).json
+            (own,) = board["routes"]
+            assert (own["saved"], board["all"]["saved"]) == (3.0, 13.0)
+            assert (own["recent_judged"], own["recent_escalation_rate"]) == (1, 1.0)
+            assert (board["all"]["recent_judged"], board["all"]["recent_escalation_rate"]) == (2, 0.5)
+
+    virtually(main)
+
+
 def test_nothing_is_known_before_the_first_request() -> None:
     async def main() -> None:
         async with serving() as served:

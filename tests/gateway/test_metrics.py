@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 from aiohttp import web
@@ -15,10 +14,13 @@ from prometheus_client.openmetrics import parser as openmetrics
 
 from streamroute.config.settings import KeySettings
 from streamroute.errors import UpstreamConnectError
-from streamroute.gateway.auth import Client, require_board
+from streamroute.gateway.app import create_app
+from streamroute.gateway.auth import Client
+from streamroute.gateway.board import board
 from streamroute.gateway.errors import RefusedError
 from streamroute.gateway.keys import CLIENT
 from streamroute.gateway.ledger.entries import Total
+from streamroute.gateway.metrics import metrics
 from streamroute.routing.router import Price
 from streamroute.testing import Script
 from tests.gateway.remembered import Remembered
@@ -29,12 +31,12 @@ OPENMETRICS: Callable[[str], Iterable[Metric]] = openmetrics.text_string_to_metr
 ASKED = {"model": "auto", "messages": QUESTION}
 
 
-def samples(metrics: Iterable[Metric]) -> dict[str, float]:
+def samples(families: Iterable[Metric]) -> dict[str, float]:
     """By name and labels, as in `name{label=value}`."""
     return {
         f"{sample.name}{{{','.join(f'{k}={v}' for k, v in sorted(sample.labels.items()) if k != 'pid')}}}": sample.value
-        for metric in metrics
-        for sample in metric.samples
+        for family in families
+        for sample in family.samples
     }
 
 
@@ -145,17 +147,18 @@ def test_the_numbers_of_all_are_not_for_everyone(path: str) -> None:
     virtually(main)
 
 
-def test_a_key_needs_the_right_to_the_board() -> None:
-    def asking(key: KeySettings | None) -> web.Request:
-        request = make_mocked_request("GET", "/metrics")
-        request[CLIENT] = Client(key)
-        return request
-
-    plain: dict[str, Any] = {"name": "app", "hash": f"sha256:{'0' * 64}"}
-    require_board(asking(None))
-    require_board(asking(KeySettings(**plain, board=True)))
-    with pytest.raises(RefusedError, match="'app' may not read this"):
-        require_board(asking(KeySettings(**plain)))
+@pytest.mark.parametrize("handler", [metrics, board])
+async def test_a_key_needs_the_right_to_the_board(handler: Callable[[web.Request], Awaitable[web.Response]]) -> None:
+    app = create_app({})
+    for may_read in (True, False):
+        request = make_mocked_request("GET", "/metrics", app=app)
+        request[CLIENT] = Client(KeySettings(name="app", hash=f"sha256:{'0' * 64}", board=may_read))
+        if may_read:
+            assert (await handler(request)).status == 200
+        else:
+            with pytest.raises(RefusedError) as caught:
+                await handler(request)
+            assert caught.value.problem.status == 403
 
 
 def test_a_request_that_is_under_way_is_in_flight() -> None:
