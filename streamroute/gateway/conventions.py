@@ -81,7 +81,8 @@ def leg_attributes(record: LegRecord, operation: str) -> dict[str, Any]:
         "gen_ai.response.time_to_first_chunk": None if first is None else first - record.started,
         "gen_ai.usage.input_tokens": record.prompt_tokens,
         "gen_ai.usage.output_tokens": record.completion_tokens,
-        "error.type": record.error_type,
+        # The status where there is one, as the conventions have it; else our exception.
+        "error.type": None if record.failure is None else record.failure.rpartition(" ")[2],
         "streamroute.upstream": record.tier_name,
         "streamroute.leg": "answer" if record.leg.probe is None else "probe",
         "streamroute.tier_index": record.leg.tier,

@@ -75,8 +75,7 @@ class Meter:
         record.state = state
         record.ended = now
         if error is not None:
-            record.error = str(error)
-            record.error_type = str(error.status) if isinstance(error, UpstreamStatusError) else type(error).__name__
+            record.error, record.failure = str(error), _kind(error)
         record.text = "".join(self._texts[leg])
         self._charge(record)
 
@@ -133,3 +132,8 @@ class Meter:
     def _show(self, tier: int) -> None:
         self.route.tier = tier
         self.route.tier_name = self.tiers[tier].label
+
+
+def _kind(error: Exception) -> str:
+    """What kind of failure it was, without its words, which may be the upstream's."""
+    return f"{type(error).__name__} {error.status}" if isinstance(error, UpstreamStatusError) else type(error).__name__

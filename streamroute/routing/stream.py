@@ -82,7 +82,7 @@ class LegRecord:
     """One leg in the ledger. Times are seconds since the route started, `cost` is in the currency of the tier's price.
 
     `counted` is False while the tokens are our estimate, because the upstream did not say (a cancelled leg never says).
-    `error` is in the upstream's words; `error_type` is one of few: its HTTP status, or the name of our exception.
+    `failure` names the kind of `error` without quoting it.
     """
 
     leg: Leg
@@ -97,9 +97,9 @@ class LegRecord:
     ended: float | None = None
     cost: float = 0.0
     error: str | None = None
-    error_type: str | None = None
     reason: str | None = None
     text: str = ""
+    failure: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
