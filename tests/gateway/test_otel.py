@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import aiohttp
 import pytest
 
 pytest.importorskip("opentelemetry.sdk")
@@ -26,6 +30,8 @@ from streamroute.gateway.otel import OtelTracing, otel_tracing
 from streamroute.gateway.tracing import traced
 from streamroute.testing import Script
 from tests.gateway.served import QUESTION, RIGHT, WRONG, RecordingLog, Served, disagreeing, larger, serving, virtually
+from tests.gateway.test_server import ASK, serving_model
+from tests.support.upstream_server import Reply
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 ASKED = {"model": "auto", "messages": QUESTION}
@@ -251,7 +257,9 @@ async def test_a_collector_that_is_not_there_is_told_in_our_log_and_holds_nothin
     assert (theirs.handlers, theirs.propagate) == ([], True)
 
 
-async def test_what_waits_is_sent_when_the_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def collecting() -> Iterator[tuple[OtelSettings, list[tuple[str, str | None, bytes]]]]:
+    """A collector, and what it was sent: path, key, body."""
     received: list[tuple[str, str | None, bytes]] = []
 
     class Collector(BaseHTTPRequestHandler):
@@ -264,14 +272,25 @@ async def test_what_waits_is_sent_when_the_server_stops(monkeypatch: pytest.Monk
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=secret")
     with HTTPServer(("127.0.0.1", 0), Collector) as collector:
-        threading.Thread(target=collector.serve_forever, daemon=True).start()
-        otel = OtelSettings(endpoint=f"http://127.0.0.1:{collector.server_port}/")
-        settings = Settings(server=ServerSettings(otel=otel))
-        async with traced(settings, RecordingLog()) as found, serving(tracing=found) as served:
-            assert (await served.post(ASKED)).status == 200
+        listener = threading.Thread(target=collector.serve_forever, daemon=True)
+        listener.start()
+        yield OtelSettings(endpoint=f"http://127.0.0.1:{collector.server_port}/"), received
         collector.shutdown()
+        listener.join()
+
+
+async def test_what_waits_is_sent_when_the_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-key=secret")
+    with collecting() as (otel, received):
+        async with serving_model(Reply.of("It is Canberra."), otel=otel) as (url, model, _, _):
+            async with aiohttp.ClientSession() as http, http.post(f"{url}/v1/chat/completions", json=ASK) as response:
+                assert (await response.content.read()).endswith(b"data: [DONE]\n\n")
+            (seen,) = model.seen
+            os.kill(os.getpid(), signal.SIGTERM)
     ((path, key, body),) = received
     assert (path, key) == ("/v1/traces", "secret")
-    assert b"chat auto" in body
+    assert b"chat small-1" in body
+    trace_id, span_id = seen.headers["traceparent"].split("-")[1:3]
+    assert bytes.fromhex(trace_id) in body
+    assert bytes.fromhex(span_id) in body
