@@ -12,7 +12,7 @@ import anyio
 import msgspec
 
 from streamroute.config.secrets import secret
-from streamroute.config.settings import LocalSettings, UpstreamSettings
+from streamroute.config.settings import LimitSettings, LocalSettings, UpstreamSettings
 from streamroute.config.upstreams import PriceSettings
 from streamroute.uncertainty.base import EntailmentModel
 from streamroute.upstreams.base import Upstream
@@ -64,9 +64,11 @@ class Pool:
             await self._lazy.loaded()
 
     @asynccontextmanager
-    async def upstream(self, settings: UpstreamSettings, *, probes: bool, most: int) -> AsyncGenerator[Upstream]:
-        """Hold a model; a local one is loaded inside, with `probes` for those too. Raises `ConfigError` for an
-        environment variable or a model that is not there, `ModelFileError`."""
+    async def upstream(
+        self, settings: UpstreamSettings, *, probes: bool, most: int = LimitSettings().reply_bytes
+    ) -> AsyncGenerator[Upstream]:
+        """Hold a model; a local one is loaded inside, with `probes` for those too. A reply of it may have `most` bytes.
+        Raises `ConfigError` for an environment variable or a model that is not there, `ModelFileError`."""
         made_of = (msgspec.structs.replace(settings, **_NOT_ITS_OWN), _api_key(settings), most)
         held = next((held for held in self._upstreams if held.made_of == made_of), None)
         if held is None:

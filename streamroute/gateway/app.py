@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +16,7 @@ from aiohttp import web
 from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import KeySettings, LimitSettings, Settings
 from streamroute.gateway.auth import PUBLIC
+from streamroute.gateway.board import board
 from streamroute.gateway.chat import chat_completions
 from streamroute.gateway.decisions import decision
 from streamroute.gateway.endpoints import completions, embeddings
@@ -33,14 +36,20 @@ from streamroute.gateway.keys import (
     LIMITS,
     LOG_TEXTS,
     NOTES,
+    REPLIES,
     REQUEST_ID,
     SHADOWS,
+    STARTED,
+    TRACING,
 )
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.ledger.ledger import SqliteLedger
 from streamroute.gateway.log import Logger, json_logger
+from streamroute.gateway.measures import label_of
+from streamroute.gateway.metrics import metrics
 from streamroute.gateway.page import PATHS, add_page
 from streamroute.gateway.shadows import Shadows
+from streamroute.gateway.tracing import PassedOn, Tracing
 
 __all__ = ("create_app",)
 
@@ -63,9 +72,11 @@ def create_app(
     keys: Sequence[KeySettings] = (),
     limits: LimitSettings | None = None,
     log_texts: bool = False,
+    tracing: Tracing | None = None,
 ) -> web.Application:
-    """The gateway over open routes; `journal` and `ledger` are what is kept of them, `shadows` runs beside them.
-    Without a ledger there is one in memory. After `keep_alive` seconds of silence a streaming client gets a comment.
+    """The gateway over open routes; `journal`, `ledger` and `tracing` are what is kept of them, `shadows` runs beside
+    them. Without a ledger there is one in memory. After `keep_alive` seconds of silence a streaming client gets a
+    comment.
 
     `api_key` opens everything, each of `keys` what it says; without any it is open to all. Where `generations` are
     given, routes and keys are those of the newest, and `routes` of the first. With `log_texts` prompts and answers
@@ -90,6 +101,9 @@ def create_app(
         app.on_cleanup.append(_closing(ledger))
     app[LEDGER] = ledger
     app[KEEP_ALIVE] = keep_alive
+    app[REPLIES] = Counter()
+    app[STARTED] = time.monotonic()
+    app[TRACING] = tracing or PassedOn()
     app.on_response_prepare.append(_name_request)
     app.router.add_post("/v1/chat/completions", chat_completions)
     app.router.add_post("/v1/completions", completions)
@@ -103,6 +117,8 @@ def create_app(
     app.router.add_get("/v1/decisions/{id:.+}", decision)
     app.router.add_get("/healthz", _healthz)
     add_page(app)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/v1/board", board)
     return app
 
 
@@ -129,6 +145,7 @@ def _envelope(keyrings: Keyrings, log: Logger) -> Any:
             return response
         finally:
             generations.leave(generation)
+            request.app[REPLIES][status, label_of(notes["code"]) if notes.get("code") else ""] += 1
             notes.update(status=status, seconds=round(time.perf_counter() - began, 6))
             (log.debug if request.path == "/healthz" else log.info)("request", **notes)
 
@@ -141,10 +158,10 @@ def _envelope(keyrings: Keyrings, log: Logger) -> Any:
             return await handler(request)
         except Exception as error:
             problem = problem_of(error)
-            request[NOTES]["error"] = logged(error, texts=request.app[LOG_TEXTS])
+            request[NOTES].update(error=logged(error, texts=request.app[LOG_TEXTS]), code=problem.code)
             if problem.code == "internal_error":
                 log.exception("internal error", id=request[REQUEST_ID])
-            return problem.response()
+            return dataclasses.replace(problem, request_id=request[REQUEST_ID]).response()
 
     return envelope
 

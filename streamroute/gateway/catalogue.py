@@ -54,6 +54,10 @@ class Catalogue:
                 tiers.setdefault(name, (served, index))
         self._routes, self._tiers = dict(routes), tiers
 
+    @property
+    def routes(self) -> tuple[ServedRoute, ...]:
+        return tuple(self._routes.values())
+
     def models(self, client: Client = EVERYONE) -> list[dict[str, Any]]:
         """The names that `client` may ask for, as `/v1/models` lists them: routes first."""
         routes = [

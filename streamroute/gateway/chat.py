@@ -52,6 +52,7 @@ async def _routed(exchange: Exchange) -> web.StreamResponse:
         probes=exchange.probes,
         hedge=exchange.hedge,
         observer=None if trace is None else trace.observe,
+        headers=exchange.leg_headers,
     )
     route, reply, scope = Route(), None, anyio.CancelScope()
     with exchange.request.app[IN_FLIGHT].holding(scope):
@@ -105,9 +106,9 @@ async def _whole_reply(stream: RoutedStream, exchange: Exchange) -> web.Response
         model=exchange.asked.model,
         choices=[dataclasses.replace(c, finish_reason=c.finish_reason or route.finish_reason) for c in choices],
         usage=usage_of(route),
-        fields=exchange.fields(route),
+        fields=exchange.reply_fields(route),
         logprobs=exchange.logprobs,
     )
     exchange.settle(route, status=200)
     await exchange.account.written()
-    return web.Response(body=body, content_type="application/json", headers=exchange.headers(route))
+    return web.Response(body=body, content_type="application/json", headers=exchange.reply_headers(route))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
@@ -35,7 +36,7 @@ RETRY_AFTER = "5"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """An error as a client sees it. `legs` names each leg that failed."""
+    """An error as a client sees it. `legs` names each leg that failed, `request_id` the request."""
 
     status: int
     message: str
@@ -44,13 +45,15 @@ class Problem:
     code: str | None = None
     legs: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    request_id: str | None = None
 
     @property
     def body(self) -> bytes:
-        """OpenAI's error shape; the legs in the field `streamroute`."""
-        legs = [{"leg": leg, "error": text} for leg, text in self.legs]
-        fields = {"legs": legs} if legs else None
-        return encode_error(self.message, type=self.type, param=self.param, code=self.code, fields=fields)
+        """OpenAI's error shape; the legs and the request id in the field `streamroute`."""
+        fields: dict[str, Any] = {} if self.request_id is None else {"request_id": self.request_id}
+        if self.legs:
+            fields["legs"] = [{"leg": leg, "error": text} for leg, text in self.legs]
+        return encode_error(self.message, type=self.type, param=self.param, code=self.code, fields=fields or None)
 
     def response(self) -> web.Response:
         return web.Response(

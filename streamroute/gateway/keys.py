@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.shadows import Shadows
+from streamroute.gateway.tracing import Tracing
 
 __all__ = (
     "CATALOGUE",
@@ -26,8 +28,11 @@ __all__ = (
     "LIMITS",
     "LOG_TEXTS",
     "NOTES",
+    "REPLIES",
     "REQUEST_ID",
     "SHADOWS",
+    "STARTED",
+    "TRACING",
 )
 
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
@@ -44,4 +49,9 @@ LOG_TEXTS: Final = web.AppKey("log_texts", bool)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 NOTES: Final = web.RequestKey("notes", dict[str, Any])
 """What is said in the request's log line. A `status` in it wins over the response's."""
+STARTED: Final = web.AppKey("started", float)
+"""When the application was made, by `time.monotonic`."""
+TRACING: Final = web.AppKey("tracing", Tracing)
+REPLIES: Final = web.AppKey("replies", Counter[tuple[int, str]])
+"""How many replies of this process had this status and error code, "" for none: what was refused is in no ledger."""
 SHADOWS: Final = web.AppKey("shadows", Shadows)

@@ -6,6 +6,7 @@ error. What comes later breaks the stream off with an error frame. The last byte
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,7 +21,7 @@ from streamroute.gateway.catalogue import Assignment
 from streamroute.gateway.errors import CLIENT_CLOSED, problem_of, stopping
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.guard import left_because
-from streamroute.gateway.keys import IN_FLIGHT, NOTES
+from streamroute.gateway.keys import IN_FLIGHT, NOTES, REQUEST_ID
 from streamroute.gateway.telling import usage_of
 from streamroute.routing._meter import Meter
 from streamroute.routing.stream import LegState
@@ -133,7 +134,9 @@ class _Passage:
     async def _ask(self, tier: Tier, index: int, verdict: Verdict) -> web.StreamResponse:
         upstream = tier.upstream
         assert isinstance(upstream, Relays)
-        async with upstream.relay(self._endpoint, self._document(tier, upstream)) as reply:
+        async with upstream.relay(
+            self._endpoint, self._document(tier, upstream), headers=self._exchange.leg_headers(self._leg)
+        ) as reply:
             if reply.status >= 300:
                 return await self._refused(reply)
             self._meter.reader_told(Commit(index, verdict), self._now())
@@ -235,7 +238,7 @@ class _Passage:
         return response
 
     def _headers(self, content_type: str) -> dict[str, str]:
-        told = self._exchange.headers(self.route)
+        told = self._exchange.reply_headers(self.route)
         return {"Content-Type": content_type or "application/json", **told}
 
     # -- ends ---------------------------------------------------------------------------------------------------------
@@ -247,7 +250,7 @@ class _Passage:
             self._meter.reader_told(Finish(self._leg.tier, found.finish_reason), self._now())
         self.over()
         await self._settled(200)
-        return msgspec.json.encode(self._exchange.fields(self.route))
+        return msgspec.json.encode(self._exchange.reply_fields(self.route))
 
     async def stopped(self) -> web.StreamResponse:
         """The server stops."""
@@ -257,8 +260,9 @@ class _Passage:
 
     async def _broken(self, error: Exception, response: web.StreamResponse) -> web.StreamResponse:
         """An end in the middle: an error frame, and no `[DONE]`."""
-        problem = problem_of(error)
-        self._exchange.request[NOTES].update(error=self._exchange.logged(error), status=problem.status)
+        request = self._exchange.request
+        problem = dataclasses.replace(problem_of(error), request_id=request[REQUEST_ID])
+        request[NOTES].update(error=self._exchange.logged(error), code=problem.code, status=problem.status)
         self.over()
         await self._settled(problem.status, error=problem.code)
         await response.write_eof(encode_event(problem.body))

@@ -26,6 +26,7 @@ from streamroute.gateway.orders import Orders, by_signals
 from streamroute.gateway.reload import Reloader, open_generation
 from streamroute.gateway.shadows import Shadows
 from streamroute.gateway.sockets import BACKLOG, address_of, bound, listen
+from streamroute.gateway.tracing import traced
 from streamroute.uncertainty.base import Scorer
 
 __all__ = ("listening", "loop_factory", "run", "serve")
@@ -89,6 +90,7 @@ async def serve(
         stack.push_async_callback(generations.aclose)
         listen(socks, settings.server)
         told = stack.enter_context(by_signals(reread) if orders is None else orders)
+        tracing = await stack.enter_async_context(traced(settings, log))
         background = await stack.enter_async_context(anyio.create_task_group())
         app = create_app(
             generations.current.routes,
@@ -102,6 +104,7 @@ async def serve(
             keep_alive=settings.server.keep_alive,
             limits=settings.server.limits,
             log_texts=settings.server.log_texts,
+            tracing=tracing,
         )
         reloader = Reloader(generations, told, pool=pool, scorer=scorer, group=background, log=log)
         async with listening(app, settings.server, socks=socks) as address:

@@ -20,7 +20,7 @@ from streamroute.errors import LedgerError, RouteError
 from streamroute.gateway.errors import Problem, problem_of
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.heartbeat import Heartbeat
-from streamroute.gateway.keys import KEEP_ALIVE, NOTES
+from streamroute.gateway.keys import KEEP_ALIVE, NOTES, REQUEST_ID
 from streamroute.gateway.telling import evidence_fields, usage_of
 from streamroute.routing.router import RoutedStream
 from streamroute.routing.stream import Appended, Committed, Continued, Noted, Retracted, StreamEvent, TextDelta
@@ -72,8 +72,8 @@ class StreamedReply:
         """End in the middle: an error frame and no `[DONE]`. Raises `error` where nothing has been sent yet."""
         if self._response is None and not self._has_content:
             raise error
-        problem: Problem = problem_of(error)
-        self._request[NOTES].update(error=self._exchange.logged(error), status=problem.status)
+        problem: Problem = dataclasses.replace(problem_of(error), request_id=self._request[REQUEST_ID])
+        self._request[NOTES].update(error=self._exchange.logged(error), code=problem.code, status=problem.status)
         self._exchange.settle(self._stream.route, status=problem.status, error=problem.code)
         self._waiting.append(encode_event(problem.body))
         return await self._end()
@@ -135,7 +135,7 @@ class StreamedReply:
             reason = self._reasons.get(index) or route.finish_reason or "stop"
             self._waiting.append(self._encoder.delta(Delta(index=index, finish_reason=reason)))
         if exchange.asked.include_usage:
-            fields = exchange.fields(route)
+            fields = exchange.reply_fields(route)
             self._waiting.append(self._encoder.usage(usage_of(route), fields))
         self._waiting.append(DONE_EVENT)
         exchange.settle(route, status=200)
@@ -167,7 +167,7 @@ class StreamedReply:
         return response
 
     async def _begin(self) -> web.StreamResponse:
-        headers = self._exchange.headers(self._stream.route)
+        headers = self._exchange.reply_headers(self._stream.route)
         headers |= {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
         await self._exchange.account.written()

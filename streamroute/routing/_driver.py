@@ -60,6 +60,7 @@ from streamroute.routing.stream import (
     Appended,
     Committed,
     Continued,
+    LegHeaders,
     LegState,
     Noted,
     Observer,
@@ -87,12 +88,14 @@ class Driver:
         *,
         observer: Observer | None,
         high_water: int,
+        headers: LegHeaders | None = None,
     ) -> None:
         self._tiers = tiers
         self._scorer = scorer
         self._messages = messages
         self._params = params
         self._observer = observer
+        self._headers = headers
         self._cascade = Cascade(plan)
         self._meter = Meter(tiers, messages)
         self._began = anyio.current_time()
@@ -236,6 +239,8 @@ class Driver:
     def _start(self, group: TaskGroup, legs: tuple[Leg, ...], request: ChatRequest, now: float) -> None:
         scope = anyio.CancelScope()
         request = replace(request, retrying=lambda _: self._meter.leg_retried(legs))
+        if self._headers is not None:
+            request = replace(request, headers=self._headers(legs[0]))
         for leg in legs:
             self._scopes[leg] = scope
             self._meter.leg_started(leg, now)

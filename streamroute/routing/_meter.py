@@ -112,11 +112,12 @@ class Meter:
                     self._answer.append(delta.text)
             case Retract() | Append():
                 self._answer.clear()
-                timings.first_kept = None
+                timings.first_kept, timings.retracted = None, now
                 route.retracted = route.retracted or isinstance(action, Retract)
             case Commit(tier, verdict):
                 self._show(tier)
                 route.verdict = verdict
+                timings.committed = now
             case Finish(tier, finish_reason):
                 self._show(tier)
                 route.finish_reason = finish_reason

@@ -19,7 +19,7 @@ from streamroute.core.types import Decision, Evidence, Release
 from streamroute.errors import BadRequestError, ConfigError, RouteError
 from streamroute.routing._driver import Driver
 from streamroute.routing.prerouter import PreRouter, Step
-from streamroute.routing.stream import Observer, Reply, Route, StreamEvent
+from streamroute.routing.stream import LegHeaders, Observer, Reply, Route, StreamEvent
 from streamroute.routing.tiers import Price, ProbePlan, Tier
 from streamroute.uncertainty.base import Scorer
 from streamroute.upstreams.base import Message
@@ -185,13 +185,15 @@ class Router:
         probes: int | None = None,
         hedge: bool = True,
         observer: Observer | None = None,
+        headers: LegHeaders | None = None,
     ) -> AsyncGenerator[RoutedStream]:
         """Route one chat. The context owns every upstream request of it: leaving it, for any reason, ends them all.
 
         `params` are further OpenAI request fields. `on_escalation` is what `Release.AUTO` may do to a shown answer.
         With `judge=False` the answer of `start_tier` is taken as it comes. `probes` is how many samples of a tier may
-        be taken at most, at least 1; with `hedge=False` no larger tier is started early. Raises `BadRequestError`
-        for an empty conversation; failures of the route come out of the iteration.
+        be taken at most, at least 1; with `hedge=False` no larger tier is started early. `headers` gives those of each
+        upstream request, such as whose it is. Raises `BadRequestError` for an empty conversation; failures of the route
+        come out of the iteration.
         """
         if not messages:
             raise BadRequestError("messages must not be empty", param="messages")
@@ -214,6 +216,7 @@ class Router:
             params or {},
             observer=observer,
             high_water=self._high_water,
+            headers=headers,
         )
         driver.route.prior = prior
         raised: BaseException | None = None

@@ -17,6 +17,9 @@ Observer = Callable[[float, Event, tuple[Action, ...]], None]
 """Called synchronously for every event of the core with the seconds since the route started and what was decided,
 before anything of that is done."""
 
+LegHeaders = Callable[[Leg], Mapping[str, str]]
+"""The headers that tell an upstream whose request it serves. Of a request that serves several probes the first asks."""
+
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
@@ -135,12 +138,15 @@ class LegRecord:
 
 @dataclass(slots=True)
 class Timings:
-    """Seconds since the route started: the first content shown, the first that was kept, the verdict, the end."""
+    """Seconds since the route started: the first content shown, the first that was kept, the verdict, when shown text
+    was last taken back or superseded, when the answer was committed to, the end."""
 
     first_shown: float | None = None
     first_kept: float | None = None
     decided: float | None = None
     finished: float | None = None
+    retracted: float | None = None
+    committed: float | None = None
 
     def to_dict(self) -> dict[str, float | None]:
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import aiohttp
@@ -18,7 +18,7 @@ from streamroute.errors import (
 )
 from streamroute.wire.retry_after import retry_after_of
 
-__all__ = ("Border",)
+__all__ = ("Border", "beside")
 
 # In this order: the first that fits.
 _TRANSLATION: Final[tuple[tuple[type[Exception], type[UpstreamError], str], ...]] = (
@@ -68,3 +68,9 @@ class Border:
         """`broke_off` says what it means when the connection was lost."""
         kind, message = next((ours, message) for theirs, ours, message in _TRANSLATION if isinstance(error, theirs))
         return self.error(kind, message.format(error=error, broke_off=broke_off))
+
+
+def beside(given: Mapping[str, str], own: Iterable[str]) -> dict[str, str]:
+    """Those headers of a request that do not take the place of the upstream's `own`, in whatever case they are."""
+    names = {name.lower() for name in own}
+    return {name: value for name, value in given.items() if name.lower() not in names}

@@ -23,7 +23,7 @@ from streamroute.errors import (
 )
 from streamroute.upstreams._answer import AnswerStream
 from streamroute.upstreams._body import WAITING_FOR, Body, Timeouts
-from streamroute.upstreams._border import Border
+from streamroute.upstreams._border import Border, beside
 from streamroute.upstreams.base import ChatRequest
 from streamroute.upstreams.relay import CLIENTS_FAULT
 from streamroute.wire.openai import answer_decoder, decode_error, request_body
@@ -38,6 +38,7 @@ _PATHS: Final[Mapping[str, str]] = {
 }
 _TIMEOUTS: Final = Timeouts()
 _HUNG_UP: Final = "closed the connection before it answered"
+_NONE: Final[Mapping[str, str]] = {}
 _ERROR_BODY_LIMIT: Final = 64 * 1024
 
 
@@ -103,7 +104,7 @@ class OpenAIUpstream:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        body = await self._open("chat", self._encoded(request), self._timeouts, began)
+        body = await self._open("chat", self._encoded(request), request.headers, self._timeouts, began)
         response = body.response
         try:
             if response.status >= 300:
@@ -116,13 +117,15 @@ class OpenAIUpstream:
             body.close()
 
     @asynccontextmanager
-    async def relay(self, endpoint: str, document: Mapping[str, Any]) -> AsyncGenerator[Body]:
+    async def relay(
+        self, endpoint: str, document: Mapping[str, Any], *, headers: Mapping[str, str] = _NONE
+    ) -> AsyncGenerator[Body]:
         """The reply as it comes: see `Relays`. One that is not streamed may take its `total` time to begin."""
         timeouts = self._timeouts
         if not document.get("stream"):
             timeouts = dataclasses.replace(timeouts, first=timeouts.total)
         data = self._json({**document, "model": self.model})
-        body = await self._open(endpoint, data, timeouts, asyncio.get_running_loop().time())
+        body = await self._open(endpoint, data, headers, timeouts, asyncio.get_running_loop().time())
         try:
             if body.status >= 300 and body.status not in CLIENTS_FAULT:
                 raise await self._refusal(body)
@@ -146,13 +149,16 @@ class OpenAIUpstream:
         except (TypeError, ValueError, RecursionError) as error:
             raise self._border.error(UpstreamError, f"the request cannot be written as JSON: {error}") from error
 
-    async def _open(self, endpoint: str, body: bytes, timeouts: Timeouts, began: float) -> Body:
+    async def _open(
+        self, endpoint: str, body: bytes, headers: Mapping[str, str], timeouts: Timeouts, began: float
+    ) -> Body:
         """The reply, as soon as its headers are there. Cancelled in any phase, it leaves no connection behind."""
         url = f"{self._base}/{_PATHS[endpoint]}"
-        response = await self._post(url, body, began + min(timeouts.first, timeouts.total))
+        headers = {**beside(headers, self._headers), **self._headers} if headers else self._headers
+        response = await self._post(url, body, headers, began + min(timeouts.first, timeouts.total))
         return Body(response, self._border, timeouts, began, self._max_reply)
 
-    async def _post(self, url: str, body: bytes, deadline: float) -> aiohttp.ClientResponse:
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], deadline: float) -> aiohttp.ClientResponse:
         while True:
             reused = _Reused()
             try:
@@ -160,7 +166,7 @@ class OpenAIUpstream:
                     return await self._ensure_session().post(
                         url,
                         data=body,
-                        headers=self._headers,
+                        headers=headers,
                         timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
                         allow_redirects=False,
                         trace_request_ctx=reused if self._owns_session else None,

@@ -58,8 +58,11 @@ class Relays(Upstream, Protocol):
     @property
     def tells_usage(self) -> bool: ...
 
-    def relay(self, endpoint: str, document: Mapping[str, Any]) -> AbstractAsyncContextManager[RelayedReply]:
-        """Ask `endpoint` for `document`, in which only the model is replaced by the upstream's own. Entering raises
+    def relay(
+        self, endpoint: str, document: Mapping[str, Any], *, headers: Mapping[str, str] = ...
+    ) -> AbstractAsyncContextManager[RelayedReply]:
+        """Ask `endpoint` for `document`, in which only the model is replaced by the upstream's own; `headers` as in
+        `ChatRequest`. Entering raises
         `UpstreamError` for whatever is not a `RelayedReply`. Leaving it, in any phase, ends the request at the model.
         """
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -88,8 +89,10 @@ class ResilientRelay(Resilient):
         self.serves = upstream.serves
         self.tells_usage = upstream.tells_usage
 
-    def relay(self, endpoint: str, document: Mapping[str, Any]) -> AbstractAsyncContextManager[RelayedReply]:
-        return self._relay.relay(endpoint, document)
+    def relay(
+        self, endpoint: str, document: Mapping[str, Any], *, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> AbstractAsyncContextManager[RelayedReply]:
+        return self._relay.relay(endpoint, document, headers=headers)
 
 
 async def _until_content(deltas: AsyncIterator[Delta]) -> list[Delta]:

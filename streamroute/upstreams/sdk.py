@@ -22,6 +22,7 @@ from streamroute.errors import (
     UpstreamTimeoutError,
 )
 from streamroute.upstreams._answer import AnswerStream, Phase
+from streamroute.upstreams._border import beside
 from streamroute.upstreams.base import ChatRequest
 from streamroute.wire.openai import answer_decoder, request_body
 from streamroute.wire.retry_after import retry_after_of
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ("SDKUpstream",)
 
 _LINGER: Final = 0.05
+_SECRETS: Final = ("Authorization", "api-key")
+"""Set by the SDK for each request, after its default headers."""
 _MESSAGE_LIMIT: Final = 500
 
 
@@ -85,7 +88,11 @@ class SDKUpstream:
         messages: Any = list(body.pop("messages"))
         # What the SDK has no argument for must pass as well: all but the required goes as extra fields of the body.
         return self._client.chat.completions.with_streaming_response.create(
-            model=body.pop("model"), messages=messages, stream=body.pop("stream"), extra_body=body
+            model=body.pop("model"),
+            messages=messages,
+            stream=body.pop("stream"),
+            extra_body=body,
+            extra_headers=beside(request.headers, (*self._client.default_headers, *_SECRETS)) or None,
         )
 
     def translated(self, error: Exception, *, mid_stream: bool = False) -> UpstreamError:

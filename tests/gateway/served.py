@@ -19,7 +19,7 @@ from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.server import listening
-from streamroute.routing.router import ProbePlan, Router, Tier
+from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
 from streamroute.uncertainty.base import Scorer
 
@@ -121,6 +121,7 @@ async def serving(
     journal: Journal | None = None,
     ledger: Ledger | None = None,
     router: Mapping[str, Any] | None = None,
+    prices: tuple[Price, Price] = (Price(), Price()),
     **more: Any,
 ) -> AsyncGenerator[Served]:
     """The route `auto` over `cheap` and `large`, three probes, at a free port; `router` is more for the
@@ -128,7 +129,10 @@ async def serving(
     cheap, large = cheap or agreeing(), large or larger()
     server = server or ServerSettings(port=0, drain_seconds=0)
     settings = route or RouteSettings(name="auto", tiers=("cheap", "large"))
-    tiers = [Tier(upstream=cheap, probes=ProbePlan(count=3)), Tier(upstream=large, prefill=True)]
+    tiers = [
+        Tier(upstream=cheap, probes=ProbePlan(count=3), price=prices[0]),
+        Tier(upstream=large, prefill=True, price=prices[1]),
+    ]
     log = RecordingLog()
     async with AsyncExitStack() as stack:
         made = await stack.enter_async_context(

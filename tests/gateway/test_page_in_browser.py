@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 SYDNEY, CANBERRA = "It is Sydney.", "It is Canberra."
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 BOARD: dict[str, Any] = {
     "now": 1000.0,
     "in_flight": 2,

@@ -34,7 +34,8 @@ class Opened:
 class Outcome:
     """How it ended: the status that the client saw (499: it had left), all that the route did, why it was not judged,
     what was shed of it (`probes`, `hedge`, `judging`) for the amplification budget, and the code of its failure.
-    `reply_id` is the id in the reply's body where it is the upstream's and not that of `Opened`."""
+    `reply_id` is the id in the reply's body where it is the upstream's and not that of `Opened`. `largest_cost`
+    estimates what the answer that stands would have cost of the route's largest tier, None where that has no price."""
 
     status: int
     seconds: float
@@ -43,6 +44,7 @@ class Outcome:
     shed: Sequence[str] = ()
     error: str | None = None
     reply_id: str | None = None
+    largest_cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
