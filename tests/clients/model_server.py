@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, AsyncGenerator
+from typing import Any
 
 from aiohttp import web
 
@@ -172,7 +172,8 @@ def _streamed(choices: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield {**_step(index, {"content": token}), "logprobs": logprobs}
         for number, call in enumerate(message.get("tool_calls", ())):
             arguments = call["function"]["arguments"]
-            yield _step(index, {"tool_calls": [{"index": number, **call, "function": {**call["function"], "arguments": ""}}]})
+            opening = {"index": number, **call, "function": {**call["function"], "arguments": ""}}
+            yield _step(index, {"tool_calls": [opening]})
             for piece in (arguments[:5], arguments[5:]):
                 yield _step(index, {"tool_calls": [{"index": number, "function": {"arguments": piece}}]})
         yield {**_step(index, {}), "finish_reason": whole["finish_reason"]}

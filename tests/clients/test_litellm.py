@@ -59,7 +59,7 @@ def test_structured_outputs(how: dict[str, Any]) -> None:
 
 
 def test_an_error_in_the_middle_is_an_exception(how: dict[str, Any]) -> None:
-    with pytest.raises(litellm.exceptions.APIError, match="broke off"):
+    with pytest.raises(litellm.exceptions.MidStreamFallbackError, match="broke off"):
         list(litellm.completion(model="openai/auto", messages=asking("Capital? break"), stream=True, **how))
 
 
