@@ -20,8 +20,8 @@ __all__ = ("AnswerView", "Seam", "State", "Superseded", "render")
 
 State = Literal["waiting", "shown", "retracted", "committed", "finished", "failed"]
 """`waiting`: nothing shown yet. `shown`: may still be taken back. `retracted`: was taken back or superseded, and
-nothing is shown in its place yet. `committed`: nothing but the end can happen to it any more. `finished`: its end has come.
-`failed`: it broke off; what is shown of it is not whole."""
+nothing is shown in its place yet. `committed`: nothing but the end can happen to it any more. `finished`: its end has
+come. `failed`: it broke off; what is shown of it is not whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,13 @@ from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, JOURNAL, LEDG
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.ledger.unkept import Unkept
 from streamroute.gateway.log import Logger, json_logger
+from streamroute.gateway.openapi.document import add_openapi
 from streamroute.gateway.shadows import Shadows
 
 __all__ = ("create_app",)
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:/@+=-]{1,128}")
+_PUBLIC = ("/healthz", "/openapi.json")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -60,6 +62,7 @@ def create_app(
     if app[JOURNAL].feedback is not None:
         app.router.add_post("/v1/feedback", feedback)
     app.router.add_get("/healthz", _healthz)
+    add_openapi(app)
     return app
 
 
@@ -81,7 +84,7 @@ def _envelope(api_key: str | None, log: Logger) -> Any:
 
     async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
-            if request.path != "/healthz":
+            if request.path not in _PUBLIC:
                 request[CLIENT] = authorize(request.headers, api_key)
             return await handler(request)
         except Exception as error:

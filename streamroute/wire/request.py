@@ -22,13 +22,13 @@ class RouteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client may ask of the router: the body's private field `streamroute`.
 
     `release` says what may be seen of an answer before the verdict on it (None: the route's own choice),
-    `on_escalation` what the release mode `auto` may do to a shown answer, `judge` whether it is judged at all, `tier`
-    the name of the tier to start with.
+    `on_escalation` what the release mode `auto` may do to a shown answer, `judge` whether it is judged at all (None: it
+    is), `tier` the name of the tier to start with.
     """
 
     release: Release | None = None
     on_escalation: Literal["retract", "append", "continue"] | None = None
-    judge: bool = True
+    judge: bool | None = None
     tier: str | None = None
 
 
@@ -116,6 +116,8 @@ class _Body(msgspec.Struct):
     logit_bias: dict[str, float] | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
+    functions: list[dict[str, Any]] | None = None
+    modalities: list[str] | None = None
     response_format: dict[str, Any] | None = None
     user: str | None = None
 
@@ -133,6 +135,8 @@ def decode_request(body: bytes) -> ClientRequest:
     try:
         document = _DOCUMENT.decode(body)
     except msgspec.ValidationError as error:
+        if "out of range" in str(error):
+            raise BadRequestError("the body holds a number that is too large", code="invalid_value") from error
         raise BadRequestError("the body must be a JSON object", code="invalid_type") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequestError(f"the body is not valid JSON: {error}", code="invalid_json") from error

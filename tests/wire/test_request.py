@@ -178,7 +178,7 @@ def test_a_body_must_be_an_object(body: bytes) -> None:
             {"streamroute": {"judge": "no"}},
             "streamroute.judge",
             "invalid_type",
-            "streamroute.judge: expected boolean, got string",
+            "streamroute.judge: expected boolean or null, got string",
         ),
         ({"streamroute": 1}, "streamroute", "invalid_type", "streamroute: expected object or null, got integer"),
     ],
