@@ -123,6 +123,8 @@ class _Body(msgspec.Struct):
 
 
 _DOCUMENT: Final = msgspec.json.Decoder(dict[str, Any])
+# 1.0 is an integer in JSON, whatever Python calls it.
+_INTEGERS: Final = ("n", "max_tokens", "max_completion_tokens", "seed", "top_logprobs")
 _OURS: Final = ("model", "messages", "stream", "stream_options", "n", "streamroute")
 
 
@@ -140,6 +142,10 @@ def decode_request(body: bytes) -> ClientRequest:
         raise BadRequestError("the body must be a JSON object", code="invalid_type") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequestError(f"the body is not valid JSON: {error}", code="invalid_json") from error
+    for field in _INTEGERS:
+        value = document.get(field)
+        if isinstance(value, float) and value.is_integer():
+            document[field] = int(value)
     try:
         checked = msgspec.convert(document, _Body)
     except msgspec.ValidationError as error:

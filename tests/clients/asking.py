@@ -17,7 +17,7 @@ class City(BaseModel):
     people: int
 
 
-TOOL: dict[str, Any] = {
+TOOL: Any = {
     "type": "function",
     "function": {
         "name": "weather",

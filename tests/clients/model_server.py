@@ -87,7 +87,7 @@ class ModelServer:
         elif body["messages"][-1]["role"] == "tool":
             message["content"] = FINISHED_TOOL
         elif (body.get("response_format") or {}).get("type") == "json_schema":
-            message["content"] = json.dumps(instance_of(body["response_format"]["json_schema"]["schema"]))
+            message["content"] = json.dumps(instance_of(_schema_of(body["response_format"])))
         elif (body.get("response_format") or {}).get("type") == "json_object":
             message["content"] = '{"city": "Canberra"}'
         elif probe and DOUBT in question:
@@ -144,6 +144,12 @@ def instance_of(schema: Mapping[str, Any], root: Mapping[str, Any] | None = None
     return None
 
 
+def _schema_of(response_format: Mapping[str, Any]) -> Mapping[str, Any]:
+    asked = response_format.get("json_schema")
+    schema = asked.get("schema") if isinstance(asked, dict) else None
+    return schema if isinstance(schema, dict) else {}
+
+
 def _question(body: Mapping[str, Any]) -> str:
     said = [message.get("content") for message in body["messages"] if message["role"] == "user"]
     last = said[-1] if said else ""
@@ -151,12 +157,16 @@ def _question(body: Mapping[str, Any]) -> str:
 
 
 def _calls(tools: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    functions = [tools[i % len(tools)]["function"] for i in range(count)]
+    given = [tool.get("function") for tool in tools]
+    functions = [each if isinstance(each, dict) else {} for each in (given * count)[:count]]
     return [
         {
             "id": f"call_{i}",
             "type": "function",
-            "function": {"name": f["name"], "arguments": json.dumps(instance_of(f.get("parameters", {})))},
+            "function": {
+                "name": f.get("name", "nameless"),
+                "arguments": json.dumps(instance_of(f.get("parameters", {}))),
+            },
         }
         for i, f in enumerate(functions)
     ]

@@ -126,30 +126,30 @@ def test_every_parameter_is_taken(client: OpenAI) -> None:
         {"type": "text", "text": "What is this?"},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
     ]
-    reply = client.chat.completions.create(
-        model="auto",
-        messages=[
-            {"role": "developer", "content": "Be brief."},
-            {"role": "user", "content": picture, "name": "someone"},  # type: ignore[misc,list-item]
-        ],
-        stop=["\n\n"],
-        seed=7,
-        max_completion_tokens=20,
-        temperature=0.5,
-        top_p=0.9,
-        presence_penalty=0.1,
-        frequency_penalty=0.1,
-        logit_bias={"50256": -100},
-        metadata={"purpose": "test"},
-        store=False,
-        service_tier="auto",
-        reasoning_effort="low",
-        verbosity="low",
-        prediction={"type": "content", "content": "It is Canberra."},
-        user="somebody",
-        safety_identifier="somebody",
-        prompt_cache_key="k",
-    )
+    messages: list[Any] = [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": picture, "name": "someone"},
+    ]
+    params: dict[str, Any] = {
+        "stop": ["\n\n"],
+        "seed": 7,
+        "max_completion_tokens": 20,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "presence_penalty": 0.1,
+        "frequency_penalty": 0.1,
+        "logit_bias": {"50256": -100},
+        "metadata": {"purpose": "test"},
+        "store": False,
+        "service_tier": "auto",
+        "reasoning_effort": "low",
+        "verbosity": "low",
+        "prediction": {"type": "content", "content": "It is Canberra."},
+        "user": "somebody",
+        "safety_identifier": "somebody",
+        "prompt_cache_key": "k",
+    }
+    reply = client.chat.completions.create(model="auto", messages=messages, **params)
     assert reply.choices[0].message.content == RIGHT
 
 
@@ -189,9 +189,9 @@ def test_an_error_in_the_middle_is_an_exception(client: OpenAI) -> None:
     assert caught.value.code == "answer_broke_off"
     with (
         pytest.raises(openai.APIError),
-        client.chat.completions.stream(model="auto", messages=asking("Capital? break")) as stream,
+        client.chat.completions.stream(model="auto", messages=asking("Capital? break")) as helped,
     ):
-        stream.get_final_completion()
+        helped.get_final_completion()
 
 
 def test_errors_have_their_classes(gateway: Gateway, client: OpenAI) -> None:

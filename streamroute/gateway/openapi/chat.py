@@ -191,8 +191,7 @@ _CHUNK: Final = record(
         "streamroute": of(either(ref("Note"), ref("Route")), "A note; in the chunk of the usage, the whole route."),
     },
     optional=["usage", "streamroute"],
-    text="The data of one event. The last event is `[DONE]`; after an error, which is an event with the error shape, "
-    "there is none.",
+    text="The data of one event of a stream.",
 )
 
 SCHEMAS: Final[dict[str, Schema]] = {
@@ -204,11 +203,21 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Usage": _USAGE,
 }
 
+# As OpenAPI has it of sequences, the schema is that of one event.
 _STREAM: Final[Schema] = {
-    "schema": {
-        "type": "string",
-        "description": "Server-sent events, each `data:` a ChatCompletionChunk, an Error or [DONE].",
-    }
+    "schema": record(
+        {
+            "data": either(
+                {"const": "[DONE]"},
+                {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": either(ref("ChatCompletionChunk"), ref("Error")),
+                },
+            )
+        },
+        text="Server-sent events, the last of them [DONE]. After an error there is none.",
+    )
 }
 
 PATHS: Final[dict[str, Schema]] = {
