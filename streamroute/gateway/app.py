@@ -23,6 +23,7 @@ from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, JOURNAL, LEDG
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.ledger.unkept import Unkept
 from streamroute.gateway.log import Logger, json_logger
+from streamroute.gateway.media import expect_json
 from streamroute.gateway.openapi.document import add_openapi
 from streamroute.gateway.shadows import Shadows
 
@@ -86,6 +87,7 @@ def _envelope(api_key: str | None, log: Logger) -> Any:
         try:
             if request.path not in _PUBLIC:
                 request[CLIENT] = authorize(request.headers, api_key)
+            expect_json(request)
             return await handler(request)
         except Exception as error:
             problem = problem_of(error)

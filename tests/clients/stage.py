@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from streamroute.config.compose import compose
 from streamroute.config.load import loads
 from streamroute.config.settings import ServerSettings
 from streamroute.gateway.app import create_app
+from streamroute.gateway.journal import Journal
 from streamroute.gateway.log import json_logger
 from streamroute.gateway.server import listening
 from streamroute.testing import ScriptedScorer
@@ -53,11 +56,13 @@ async def main() -> None:
     async with ModelServer(right=False).serving() as cheap, ModelServer(right=True).serving() as large:
         text = CONFIG.format(cheap=cheap, large=large)
         text += "".join(ROUTE.format(name=name, release=release) for name, release in ROUTES.items())
-        async with compose(loads(text), scorer=ScriptedScorer()) as routes:
-            app = create_app(routes, api_key=KEY, log=json_logger())
-            async with listening(app, ServerSettings(port=0, drain_seconds=0)) as url:
-                print(json.dumps({"url": url, "key": KEY}), flush=True)
-                await asyncio.to_thread(sys.stdin.read)
+        with TemporaryDirectory() as folder:
+            journal = Journal(feedback=Path(folder) / "feedback.jsonl")
+            async with compose(loads(text), scorer=ScriptedScorer()) as routes:
+                app = create_app(routes, api_key=KEY, log=json_logger(), journal=journal)
+                async with listening(app, ServerSettings(port=0, drain_seconds=0)) as url:
+                    print(json.dumps({"url": url, "key": KEY}), flush=True)
+                    await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":

@@ -25,4 +25,4 @@ def test_no_request_leads_beyond_the_document(gateway: Gateway) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.clients.hooks"}
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
-    assert "Tested: 5" in run.stdout, run.stdout
+    assert "No issues found" in run.stdout, run.stdout

@@ -133,6 +133,11 @@ def test_every_answer_is_as_it_is_described(stream: bool, release: str, cheap: A
         ({**ASKED, "model": "none"}, {}, 404),
         ({**ASKED, "user": "x" * 10_000}, {}, 413),
         (ASKED, {"Authorization": "Bearer wrong"}, 401),
+        (ASKED, {"Content_Type": "text/plain;charset=UTF-8"}, 415),
+        (ASKED, {"Content_Type": "application/x-www-form-urlencoded"}, 415),
+        (ASKED, {"Content_Type": "multipart/form-data; boundary=x"}, 415),
+        (ASKED, {"Content_Type": "application/json; charset=utf-8"}, 200),
+        (ASKED, {"Content_Type": "no/such"}, 200),
         ({**ASKED, "tools": [TOOL]}, {}, 200),
     ],
 )

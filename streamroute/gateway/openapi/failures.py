@@ -38,6 +38,7 @@ _CAUSES: Final = {
     404: "There is no such thing.",
     408: "The request took too long to come in.",
     413: "The body is larger than `server.max_body_bytes`.",
+    415: "The body is that of a form, and not JSON.",
     429: "Too many requests, or a budget is spent.",
     500: "A defect of the gateway. What it is, is in its log under the request's id.",
     502: "No model could finish an answer; `streamroute.legs` says what each failed of.",

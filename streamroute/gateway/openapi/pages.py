@@ -121,7 +121,7 @@ def _named(name: str, text: str) -> list[Schema]:
 
 
 _PUBLIC: Final[list[Schema]] = [{}]
-_ASKING: Final = (400, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504)
+_ASKING: Final = (400, 401, 403, 404, 408, 413, 415, 429, 500, 502, 503, 504)
 _PASSED_STREAM: Final[Schema] = {"text/event-stream": {"schema": STRING}}
 
 PATHS: Final[dict[str, Schema]] = {
@@ -154,7 +154,7 @@ PATHS: Final[dict[str, Schema]] = {
         "Say whether an answer was right",
         "FeedbackRequest",
         said("It is written down.", json(ref("Feedback"))),
-        *(400, 401, 403, 408, 413, 429, 500, 503),
+        *(400, 401, 403, 408, 413, 415, 429, 500, 503),
     ),
     "/v1/decisions/{id}": _get(
         "retrieveDecision",
