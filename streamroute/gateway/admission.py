@@ -29,7 +29,6 @@ async def admitted(request: web.Request, asked: ClientRequest, assigned: Assignm
     Raises a refusal: 403 for what the key may not ask for, 429 where its requests or the money are spent.
     """
     client = request[CLIENT]
-    client.require(asked.model, asked.options.tier)
     exchange = Exchange(request, asked, assigned)
     settings = assigned.served.settings
     budget = settings.amplification

@@ -46,7 +46,9 @@ from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.ledger.ledger import SqliteLedger
 from streamroute.gateway.log import Logger, json_logger
 from streamroute.gateway.measures import label_of
+from streamroute.gateway.media import expect_json
 from streamroute.gateway.metrics import metrics
+from streamroute.gateway.openapi.document import add_openapi
 from streamroute.gateway.page import PATHS, add_page
 from streamroute.gateway.shadows import Shadows
 from streamroute.gateway.tracing import PassedOn, Tracing
@@ -54,7 +56,6 @@ from streamroute.gateway.tracing import PassedOn, Tracing
 __all__ = ("create_app",)
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._:/@+=-]{1,128}")
-_KEYLESS = ("/healthz", *PATHS)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -119,6 +120,7 @@ def create_app(
     add_page(app)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/v1/board", board)
+    add_openapi(app)
     return app
 
 
@@ -155,6 +157,7 @@ def _envelope(keyrings: Keyrings, log: Logger) -> Any:
                 if request.app[IN_FLIGHT].draining:
                     raise stopping()
                 request[CLIENT] = keyrings.current.client(request.headers)
+            expect_json(request)
             return await handler(request)
         except Exception as error:
             problem = problem_of(error)

@@ -40,7 +40,7 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
 async def _routed(exchange: Exchange) -> web.StreamResponse:
     """By the router: judged, or by a tier whose bytes cannot be passed on."""
     asked, assigned = exchange.asked, exchange.assigned
-    traced = asked.options.trace and asked.stream and assigned.judge
+    traced = assigned.trace and asked.stream and assigned.judge
     trace = LiveTrace(assigned.served.settings.tiers) if traced else None
     routing = assigned.served.router.stream(
         asked.messages,

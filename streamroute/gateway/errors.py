@@ -110,6 +110,10 @@ def problem_of(error: Exception) -> Problem:
             return Problem(
                 status=400, message="the body cannot be read", type="invalid_request_error", code="unreadable_body"
             )
+        case ConnectionResetError():  # those of upstreams are `UpstreamError`s
+            return Problem(
+                status=CLIENT_CLOSED, message="the client has left", type="invalid_request_error", code="client_left"
+            )
         case web.HTTPException():
             return _http(error)
         case _:

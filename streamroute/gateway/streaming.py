@@ -92,8 +92,9 @@ class StreamedReply:
                 self._note("retracted", tier=self._name(tier), reason=reason)
             case Appended(tier, to, reason):
                 self._reasons.clear()
-                self._say(Delta(f"\n\n---\n[superseded by {self._name(to)}]\n\n"))
-                self._note("appended", tier=self._name(tier), to=self._name(to), reason=reason)
+                marker = f"\n\n---\n[superseded by {self._name(to)}]\n\n"
+                self._say(Delta(marker))
+                self._note("appended", tier=self._name(tier), to=self._name(to), reason=reason, marker=marker)
             case Continued(tier, to, at, reason):
                 self._reasons.clear()
                 self._note("continued", tier=self._name(tier), to=self._name(to), at=at, reason=reason)

@@ -23,13 +23,14 @@ class RouteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client may ask of the router: the body's private field `streamroute`.
 
     `release` says what may be seen of an answer before the verdict on it (None: the route's own choice),
-    `on_escalation` what the release mode `auto` may do to a shown answer, `judge` whether it is judged at all, `tier`
-    the name of the tier to start with. With `trace` a stream also tells what is being found out about the answer.
+    `on_escalation` what the release mode `auto` may do to a shown answer, `judge` whether it is judged at all (None: it
+    is), `tier` the name of the tier to start with. With `trace` a stream also tells what is being found out about the
+    answer.
     """
 
     release: Release | None = None
     on_escalation: Literal["retract", "append", "continue"] | None = None
-    judge: bool = True
+    judge: bool | None = None
     tier: str | None = None
     trace: bool = False
 
@@ -120,14 +121,16 @@ class _Body(msgspec.Struct):
     logit_bias: dict[str, float] | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
-    response_format: dict[str, Any] | None = None
     functions: list[dict[str, Any]] | None = None
     modalities: list[str] | None = None
+    response_format: dict[str, Any] | None = None
     audio: dict[str, Any] | None = None
     user: str | None = None
 
 
 _DOCUMENT: Final = msgspec.json.Decoder(dict[str, Any])
+# 1.0 is an integer in JSON, whatever Python calls it.
+_INTEGERS: Final = ("n", "max_tokens", "max_completion_tokens", "seed", "top_logprobs")
 _OURS: Final = ("model", "messages", "stream", "stream_options", "n", "streamroute")
 
 
@@ -140,9 +143,15 @@ def decode_request(body: bytes) -> ClientRequest:
     try:
         document = _DOCUMENT.decode(body)
     except msgspec.ValidationError as error:
+        if "out of range" in str(error):
+            raise BadRequestError("the body holds a number that is too large", code="invalid_value") from error
         raise BadRequestError("the body must be a JSON object", code="invalid_type") from error
     except UNREADABLE as error:
         raise BadRequestError(f"the body is not valid JSON: {error}", code="invalid_json") from error
+    for field in _INTEGERS:
+        value = document.get(field)
+        if isinstance(value, float) and value.is_integer():
+            document[field] = int(value)
     try:
         checked = msgspec.convert(document, _Body)
     except msgspec.ValidationError as error:

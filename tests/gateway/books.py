@@ -17,7 +17,7 @@ class Blank:
     def open(self, entry: Opened) -> Any:
         return self
 
-    async def admit(self, entry: Opened, limits: Limits) -> tuple[Any, Standing]:
+    async def admit(self, entry: Opened, limits: Limits) -> Any:
         return self.open(entry), Standing()
 
     def settle(self, outcome: Outcome) -> None:

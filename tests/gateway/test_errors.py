@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
 import openai
 import pytest
+from aiohttp import web
 
 from streamroute.errors import UpstreamError
 from streamroute.gateway.errors import problem_of
@@ -209,3 +211,23 @@ def test_an_unexpected_error_says_nothing_of_itself_but_to_the_log() -> None:
 def test_a_tool_call_that_is_none_is_the_upstreams_fault() -> None:
     problem = problem_of(WireError("not a tool-call array"))
     assert (problem.status, problem.type) == (502, "upstream_error")
+
+
+def test_a_client_that_leaves_while_it_is_written_to_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def left(response: web.StreamResponse, data: bytes) -> None:
+        assert response._req is not None
+        assert response._req.transport is not None
+        response._req.transport.abort()
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    async def main() -> None:
+        async with serving() as served:
+            with monkeypatch.context() as patch:
+                patch.setattr(web.StreamResponse, "write", left)
+                with pytest.raises(aiohttp.ClientError):
+                    await served.post(body(stream=True))
+            (line,) = served.log.lines
+            assert (line["event"], line["status"], line["error"]) == ("request", 499, "the client has left")
+            assert served.running == 0
+
+    virtually(main)
