@@ -12,9 +12,9 @@ from aiohttp import web
 
 from streamroute.config.compose import ServedRoute
 from streamroute.gateway.auth import require_board
+from streamroute.gateway.histograms import HISTOGRAMS, Histogram, histograms_of
 from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, LEDGER, STARTED
 from streamroute.gateway.ledger.entries import Total
-from streamroute.gateway.measures import HISTOGRAMS, Histogram, histograms_of
 
 __all__ = ("board",)
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from streamroute.gateway.auth import require_board
+from streamroute.gateway.histograms import HISTOGRAMS, bound_text, histograms_of, part_of_histogram
 from streamroute.gateway.keys import IN_FLIGHT, LEDGER, REPLIES, STARTED
 from streamroute.gateway.ledger.entries import Total
-from streamroute.gateway.measures import COUNTERS, HISTOGRAMS, bound_text, histograms_of, part_of_histogram
+from streamroute.gateway.measures import COUNTERS
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric

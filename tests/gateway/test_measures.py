@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamroute.core.types import Decision, Evidence, Leg, Verdict
+from streamroute.gateway.histograms import HISTOGRAMS, histograms_of, part_of_histogram
 from streamroute.gateway.ledger.entries import Opened, Outcome, Total
-from streamroute.gateway.measures import COUNTERS, HISTOGRAMS, histograms_of, measures_of, part_of_histogram
+from streamroute.gateway.measures import COUNTERS, measures_of
 from streamroute.routing.stream import LegRecord, LegState, Route, Timings
 
 
