@@ -18,7 +18,7 @@ from streamroute.core.plan import AutoRelease
 from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.server import listening
-from streamroute.routing.router import ProbePlan, Router, Tier
+from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
 from streamroute.uncertainty.base import Scorer
 
@@ -119,6 +119,7 @@ async def serving(
     route: RouteSettings | None = None,
     journal: Journal | None = None,
     router: Mapping[str, Any] | None = None,
+    price: Price | None = None,
     **more: Any,
 ) -> AsyncGenerator[Served]:
     """The route `auto` over `cheap` and `large`, three probes, at a free port; `router` is more for the
@@ -126,7 +127,10 @@ async def serving(
     cheap, large = cheap or agreeing(), large or larger()
     server = server or ServerSettings(port=0, drain_seconds=0)
     settings = route or RouteSettings(name="auto", tiers=("cheap", "large"))
-    tiers = [Tier(upstream=cheap, probes=ProbePlan(count=3)), Tier(upstream=large, prefill=True)]
+    tiers = [
+        Tier(upstream=cheap, probes=ProbePlan(count=3), price=price or Price()),
+        Tier(upstream=large, prefill=True),
+    ]
     log = RecordingLog()
     async with AsyncExitStack() as stack:
         made = await stack.enter_async_context(
