@@ -133,10 +133,8 @@ async def serving(
     ]
     log = RecordingLog()
     async with AsyncExitStack() as stack:
-        made = await stack.enter_async_context(
-            Router(tiers, scorer=scorer or ScriptedScorer(), auto=SHOWS, **(router or {}))
-        )
-        served = {settings.name: ServedRoute(settings, made)}
+        made = Router(tiers, scorer=scorer or ScriptedScorer(), auto=SHOWS, **(router or {}))
+        served = {settings.name: ServedRoute(settings, await stack.enter_async_context(made))}
         app = create_app(
             served,
             api_key=api_key,
