@@ -3,14 +3,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit core bench clean
+.PHONY: help demo test lint types unit core bench clients clients-node clean
 
 help:
 	@echo "make demo    set up, fetch the two small models, answer the demo's questions and compare"
 	@echo "make test    set up and run every check: style, types, layers, tests, branch coverage of the core"
+	@echo "make clients       set up an environment with clients that are not ours, and test the gateway with them"
+	@echo "make clients-node  the same with the npm package openai (needs node and npm)"
 	@echo "make bench   set up and run the benchmarks"
 	@echo "make clean   remove the environment and caches (model files stay where they are)"
 
@@ -40,8 +43,18 @@ unit: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
 
+# Clients that nobody here wrote, in an environment of their own: they pull many packages, and pin some that we use too.
+# Not part of `make test`: see tests/clients/requirements.txt. The gateway runs in ours, as a process.
+clients: $(CLIENTS)/.installed $(VENV)/.installed-dev
+	STREAMROUTE_PYTHON=$(abspath $(BIN)/python) LITELLM_LOCAL_MODEL_COST_MAP=True \
+		$(CLIENTS)/bin/python -m pytest -c tests/clients/pytest.ini tests/clients
+
+clients-node: $(VENV)/.installed-dev
+	cd tests/clients/node && npm install --no-package-lock --no-audit --no-fund --silent
+	STREAMROUTE_PYTHON=$(abspath $(BIN)/python) npm --prefix tests/clients/node test
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) $(CLIENTS) tests/clients/node/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -59,3 +72,9 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.created
 	@echo "installing streamroute and its development tools into $(VENV)"
 	$(PIP) --editable '.[local,dev]'
 	@touch $@ $(VENV)/.installed
+
+$(CLIENTS)/.installed: tests/clients/requirements.txt
+	@echo "installing the clients into $(CLIENTS)"
+	$(PYTHON) -m venv --clear $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement tests/clients/requirements.txt
+	@touch $@

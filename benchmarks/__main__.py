@@ -20,10 +20,12 @@ BENCHMARKS = (
     "certified",
     "replay_rate",
     "visible_rate",
+    "gateway",
     "judge_verdict",
     "judge_load",
     "judge_beside_stream",
     "judge_footprint",
+    "kill",
 )
 OF_ROWS = ("stopping", "guarantees")
 """Those that need a file."""

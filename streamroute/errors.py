@@ -7,12 +7,14 @@
     |-- ModelFileError         a model file is missing, incomplete or not the bytes its manifest promises
     |-- UpstreamError          one leg failed: names the upstream
     |   |-- UpstreamConnectError     nothing answered
+    |   |-- UpstreamUnavailableError was not asked: it failed too often just now
     |   |-- UpstreamStatusError      answered with an error status or an error frame
     |   |-- UpstreamTimeoutError     too slow: names the phase
     |   |-- UpstreamProtocolError    answered with something that is not a chat completion
     |   `-- UpstreamInterruptedError broke off before the end of its answer
     |-- ScorerError            the judge could not compare the samples
     |   `-- ScorerOverloaded           it had no time for them: too much waits, a deadline passed, or it is closed
+    |-- LedgerError            the ledger could not be written or read
     |-- RouteError             every leg that could have answered failed: carries each leg's error
     `-- LocalProtocolError     a bug in the caller: an event that cannot happen in this state
 
@@ -27,6 +29,7 @@ __all__ = (
     "BadRequestError",
     "ConfigError",
     "DataFileError",
+    "LedgerError",
     "LocalProtocolError",
     "ModelFileError",
     "RouteError",
@@ -39,6 +42,7 @@ __all__ = (
     "UpstreamProtocolError",
     "UpstreamStatusError",
     "UpstreamTimeoutError",
+    "UpstreamUnavailableError",
 )
 
 
@@ -80,16 +84,52 @@ class UpstreamConnectError(UpstreamError):
     """No connection to the upstream could be made."""
 
 
-class UpstreamStatusError(UpstreamError):
-    """The upstream answered with an error. `status` is its HTTP status, 200 for an error frame inside a stream."""
+class UpstreamUnavailableError(UpstreamError):
+    """The upstream was not asked: it failed so often that it is left alone for `retry_after` seconds more."""
 
-    def __init__(self, message: str, *, upstream: str, status: int) -> None:
+    def __init__(self, message: str, *, upstream: str, retry_after: float) -> None:
+        super().__init__(message, upstream=upstream)
+        self.retry_after = retry_after
+
+
+class UpstreamStatusError(UpstreamError):
+    """The upstream answered with an error. `status` is its HTTP status, 200 for an error frame inside a stream; `code`
+    its own word for the error, where it has one. `retry_after`: the seconds after which it wants to be asked again,
+    None where it does not say."""
+
+    def __init__(
+        self, message: str, *, upstream: str, status: int, code: str | None = None, retry_after: float | None = None
+    ) -> None:
         super().__init__(message, upstream=upstream)
         self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+    @property
+    def meaning(self) -> int:
+        """The HTTP status that says what is wrong: of an error frame, the one that its code or its words stand for, 500
+        where they stand for none."""
+        if self.status >= 300:
+            return self.status
+        if self.code is not None and self.code.isdecimal() and 400 <= int(self.code) < 600:
+            return int(self.code)
+        words = f"{self.code} {self}".lower().replace("_", " ").replace("-", " ")
+        return next((status for status, signs in _MEANINGS if any(sign in words for sign in signs)), 500)
+
+
+_MEANINGS = (
+    (429, ("rate limit", "ratelimit", "too many requests")),
+    (503, ("overload", "unavailable", "at capacity", "try again")),
+)
+"""What error frames say of a state that passes; the field has no common code for it."""
 
 
 class UpstreamTimeoutError(UpstreamError):
-    """The upstream was too slow in the phase that the message names."""
+    """The upstream was too slow in the phase that the message names. With `connecting` nothing was asked of it yet."""
+
+    def __init__(self, message: str, *, upstream: str, connecting: bool = False) -> None:
+        super().__init__(message, upstream=upstream)
+        self.connecting = connecting
 
 
 class UpstreamProtocolError(UpstreamError):
@@ -109,14 +149,22 @@ class ScorerOverloaded(ScorerError):  # noqa: N818 - a state that passes, not a 
     place, the deadline passed before the turn came, or it was closed."""
 
 
-class RouteError(StreamrouteError):
-    """No leg could finish the answer. `causes` holds (leg name, error) for each that failed; `shown` is True when
-    part of an answer had reached the reader."""
+class LedgerError(StreamrouteError):
+    """What happened could not be written to the ledger, or not be read from it. The message says why."""
 
-    def __init__(self, causes: Sequence[tuple[str, Exception]], *, shown: bool) -> None:
+
+class RouteError(StreamrouteError):
+    """No leg could finish the answer. `causes` holds (leg name, error) for each that failed, `answers` the errors of
+    those that were to give the answer, which probes were not. `shown` is True when part of an answer had reached the
+    reader."""
+
+    def __init__(
+        self, causes: Sequence[tuple[str, Exception]], *, shown: bool, answers: Sequence[Exception] | None = None
+    ) -> None:
         listed = "; ".join(_named(leg, str(error)) for leg, error in causes)
         super().__init__(f"every leg failed ({listed})" if not shown else f"the answer broke off ({listed})")
         self.causes = tuple(causes)
+        self.answers = tuple(error for _, error in causes) if answers is None else tuple(answers)
         self.shown = shown
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from openai import AsyncOpenAI
@@ -48,6 +49,20 @@ async def test_the_embedding_example_streams_withdraws_and_answers() -> None:
         assert server.running == 0
     assert route.answer == "Canberra."
     assert "".join(written).strip().endswith("Canberra.")
+
+
+def test_the_client_example_says_what_is_withdrawn() -> None:
+    client, written = example("openai_client"), list[str]()
+    empty = {"index": 0, "delta": {}}
+    chunks: list[dict[str, Any]] = [
+        {"choices": [{"index": 0, "delta": {"content": "Sydney."}}]},
+        {"choices": [empty], "streamroute": {"event": "retracted", "tier": "small", "reason": "samples_disagree"}},
+        {"choices": [empty], "streamroute": {"event": "committed", "tier": "large", "decision": "escalate"}},
+        {"choices": [{"index": 0, "delta": {"content": "Canberra."}}]},
+    ]
+    view = client.show(chunks, written.append)
+    assert "".join(written) == "Sydney.\n[the above is withdrawn: samples_disagree]\nCanberra."
+    assert (view.text, view.tier) == ("Canberra.", "large")
 
 
 def test_the_replay_example_counts_escalations_at_every_limit(tmp_path: Path) -> None:

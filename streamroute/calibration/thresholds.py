@@ -55,7 +55,7 @@ class Calibrated(Policy):
     gamma: float = 0.0
 
     @property
-    def limit(self) -> float:
+    def score_limit(self) -> float:
         return self.tau
 
     def __call__(self, snapshot: Snapshot) -> Verdict:

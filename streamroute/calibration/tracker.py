@@ -28,6 +28,10 @@ class Jittered(Policy):
     limit: float
     jitter: float = JITTER
 
+    @property
+    def score_limit(self) -> float:
+        return self.limit
+
     def __call__(self, snapshot: Snapshot) -> Verdict:
         return Threshold(self.limit + self.jitter * (2 * snapshot.dice - 1))(snapshot)
 

@@ -60,6 +60,11 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("config", nargs="?", metavar="CONFIG.toml", help="without one: the embedded local models")
     serve.add_argument("--host", help="address to listen on, instead of the configuration's")
     serve.add_argument("--port", type=_port, help="port to listen on, instead of the configuration's")
+    serve.add_argument(
+        "--workers", type=_count, metavar="N", help="processes on that port; more than one: a ledger_file"
+    )
+
+    _usage(commands)
 
     check = commands.add_parser("check", help="check a configuration without serving it")
     check.add_argument("config", nargs="?", metavar="CONFIG.toml", help="without one: the embedded local models")
@@ -125,6 +130,24 @@ def build_parser() -> argparse.ArgumentParser:
     _calibrate(commands)
     _replay(commands)
     return parser
+
+
+def _usage(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "usage",
+        help="what a gateway's ledger says was used and spent",
+        description="Tokens as `counted+~estimated`. `superseded` and `probes` are what was spent beside the answers"
+        " that stand; a cost with a question mark has a part of which it is not known how the upstream bills it.",
+    )
+    parser.add_argument("ledger", nargs="?", metavar="LEDGER", help="the file that `ledger_file` under [server] names")
+    parser.add_argument("--config", metavar="FILE", help="the configuration that names it, instead")
+    parser.add_argument("--by", choices=("key", "route", "model", "day"), help="a line for each; one for all without")
+    parser.add_argument("--since", metavar="DATE", help="only from this UTC day on: 2026-11-24, or 2026-11-24T09:30")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--export", metavar="FILE", help="write every request to a .csv or .parquet file (extra: parquet)"
+    )
+    parser.add_argument("--legs", action="store_true", help="every leg of the requests instead")
 
 
 def _keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

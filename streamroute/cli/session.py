@@ -12,13 +12,10 @@ import anyio
 from rich.console import Console
 from rich.live import Live
 
-from streamroute.calibration.thresholds import Calibrated
-from streamroute.calibration.tracker import Jittered
 from streamroute.cli.render import plain_lines, screen
 from streamroute.cli.view import RouteView
 from streamroute.core.actions import Action
 from streamroute.core.events import Event
-from streamroute.core.policy import Threshold
 from streamroute.core.trace import Trace
 from streamroute.core.types import Release
 from streamroute.routing.router import Router
@@ -140,12 +137,11 @@ async def watch(
 ) -> Watched:
     """Route `messages` to the end. Raises what the route or the display raises, with nothing running."""
     question = str(messages[-1].get("content", ""))
-    policy = router.plan.policy
     view = RouteView(
         question=question,
         tier_names=tuple(tier.label for tier in router.tiers),
         release=release or router.plan.release,
-        limit=policy.limit if isinstance(policy, Threshold | Calibrated | Jittered) else None,
+        limit=router.plan.policy.score_limit,
     )
     trace = Trace()
 

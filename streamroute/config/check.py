@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from streamroute.config.deciding import deciding
 from streamroute.config.findings import Finding, Severity
@@ -44,6 +45,8 @@ def _environment(settings: Settings) -> Iterator[Finding]:
                 yield Finding(Severity.ERROR, subject, f"the environment variable {name}, its api_key_env, is not set")
         elif file is not None:
             yield _key_file(subject, file)
+    if settings.server.otel is not None and not all(map(find_spec, ("opentelemetry", "opentelemetry.exporter"))):
+        yield Finding(Severity.ERROR, "server.otel", "needs the extra `otel`: pip install 'streamroute[otel]'")
     if (
         settings.server.api_key_env is None
         and not settings.keys

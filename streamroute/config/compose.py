@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from msgspec import to_builtins
 
@@ -16,20 +15,18 @@ from streamroute.calibration.pacing import Pace
 from streamroute.config.agreement import agreement
 from streamroute.config.binding import asked_with, calibration_of
 from streamroute.config.pace import pace_of
-from streamroute.config.secrets import secret
-from streamroute.config.settings import LocalSettings, PrerouterSettings, RouteSettings, Settings, UpstreamSettings
+from streamroute.config.pool import Pool
+from streamroute.config.settings import PrerouterSettings, RouteSettings, Settings, UpstreamSettings
 from streamroute.core.hedge import HedgeRule
 from streamroute.core.plan import AutoRelease
-from streamroute.core.types import Decision, Delta, Release
+from streamroute.core.types import Decision, Release
+from streamroute.routing.billing import CancelBilling
 from streamroute.routing.prerouter import RULES, PreRouter, Step
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.routing.shadow import Shadow
 from streamroute.uncertainty.base import EntailmentModel, Scorer
 from streamroute.uncertainty.combine import most_probes
-from streamroute.upstreams.base import ChatRequest, Upstream
-
-if TYPE_CHECKING:
-    from streamroute.upstreams.local import LocalUpstream
+from streamroute.upstreams.base import Upstream
 
 __all__ = ("ServedRoute", "compose")
 
@@ -37,105 +34,68 @@ __all__ = ("ServedRoute", "compose")
 @dataclass(frozen=True, slots=True)
 class ServedRoute:
     """A route that is ready to be asked: its router, and the settings it was made from. `pace` is what its threshold
-    follows, and holds the drift alarm; `shadow` answers some requests again, to label records."""
+    follows, and holds the drift alarm; `shadow` answers some requests again, to label records. `made_of` is all that
+    the pace depends on."""
 
     settings: RouteSettings
     router: Router
     pace: Pace | None = None
     shadow: Shadow | None = None
+    made_of: object = None
 
 
 @asynccontextmanager
 async def compose(
-    settings: Settings, *, routes: Collection[str] | None = None, scorer: Scorer | None = None
+    settings: Settings,
+    *,
+    routes: Collection[str] | None = None,
+    scorer: Scorer | None = None,
+    pool: Pool | None = None,
+    before: Mapping[str, ServedRoute] | None = None,
 ) -> AsyncGenerator[Mapping[str, ServedRoute]]:
-    """Open the named routes, or all of them; leaving the context closes every model and the judge.
+    """Open the named routes, or all of them; leaving the context closes every model and the judge, but those of a
+    `pool` that others hold.
 
     Routes share the upstreams that they have in common, and one judge: `scorer`, or the bundled NLI model, loaded only
-    where a route judges, its score by each route's calibration. Raises `ConfigError` for an environment variable or a
-    model that is not there and a calibration that is not of its route, `ModelFileError` for a model file that is not
-    what it should be.
+    where a route judges, its score by each route's calibration. A route that is what it was `before` goes on with what
+    its threshold has learned. Raises `ConfigError` for an environment variable or a model that is not there and a
+    calibration that is not of its route, `ModelFileError` for a model file that is not what it should be.
     """
     chosen = [route for route in settings.routes if routes is None or route.name in routes]
     calibrations = {route.name: calibration_of(settings, route) for route in chosen}
     async with AsyncExitStack() as stack:
+        if pool is None:
+            pool = await stack.enter_async_context(Pool())
         model: EntailmentModel | None = None
         if scorer is None and any(_judges(route) for route in chosen):
-            from streamroute.nli.judge import bundled_model
-
-            model = await stack.enter_async_context(bundled_model())
+            model = await pool.judge()
         judged = {tier for route in chosen if _judges(route) for tier in route.tiers[:-1]}
-        upstreams: dict[str, _Shared] = {}
+        upstreams: dict[str, Upstream] = {}
+        billing: dict[str, CancelBilling] = {}
         for name in dict.fromkeys(tier for route in chosen for tier in route.tiers):
-            upstream = _upstream(settings.upstream(name), settings.server.limits.reply_bytes)
-            stack.push_async_callback(upstream.aclose)
-            if isinstance(settings.upstream(name), LocalSettings):
-                # Loaded now: a missing file is a reason not to start, and no request should wait for it.
-                await cast("LocalUpstream", upstream).start(probes=name in judged)
-            upstreams[name] = _Shared(upstream)
+            held = pool.upstream(
+                settings.upstream(name), probes=name in judged, most=settings.server.limits.reply_bytes
+            )
+            upstreams[name] = await stack.enter_async_context(held)
+            billing[name] = CancelBilling(getattr(settings.upstream(name), "cancel_billing", "generated"))
         served = {}
         for route in chosen:
             tiers = [
-                _tier(settings.upstream(name), upstreams[name], route, last=name == route.tiers[-1])
+                _tier(settings.upstream(name), upstreams[name], billing[name], route, last=name == route.tiers[-1])
                 for name in route.tiers
             ]
             artefact = calibrations[route.name]
-            pace = pace_of(settings, route, artefact)
+            made_of = (route, artefact, tuple(settings.upstream(name) for name in route.tiers))
+            was = (before or {}).get(route.name)
+            kept = None if was is None or was.made_of != made_of else was.pace
+            pace = kept or pace_of(settings, route, artefact)
             judge = _judge(model, route, artefact) if model is not None and _judges(route) else scorer
             router = await stack.enter_async_context(_router(route, tiers, judge, pace))
             shadow = None
             if route.shadow and judge is not None and _judges(route):
                 shadow = Shadow(tiers, judge, agreement(model))
-            served[route.name] = ServedRoute(route, router, pace, shadow)
+            served[route.name] = ServedRoute(route, router, pace, shadow, made_of)
         yield served
-
-
-class _Shared:
-    """An upstream that several routers hold, closed by none of them."""
-
-    def __init__(self, upstream: Upstream) -> None:
-        self._upstream = upstream
-        self.name = upstream.name
-        self.model = upstream.model
-        self.supports_n = upstream.supports_n
-
-    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
-        return self._upstream.stream(request)
-
-    async def aclose(self) -> None:
-        pass
-
-
-def _upstream(settings: UpstreamSettings, max_reply: int) -> Upstream:
-    if isinstance(settings, LocalSettings):
-        return _local(settings)
-    from streamroute.upstreams.openai import OpenAIUpstream, Timeouts
-
-    timeouts = settings.timeouts
-    return OpenAIUpstream(
-        name=settings.name,
-        base_url=settings.base_url,
-        model=settings.model,
-        max_reply=max_reply,
-        api_key=secret(f"upstream {settings.name}", env=settings.api_key_env, file=settings.api_key_file),
-        supports_n=settings.supports_n,
-        timeouts=Timeouts(
-            connect=timeouts.connect, first=timeouts.first, between=timeouts.between, total=timeouts.total
-        ),
-    )
-
-
-def _local(settings: LocalSettings) -> LocalUpstream:
-    from streamroute.models.store import path_of
-    from streamroute.upstreams.local import LocalUpstream
-
-    more: dict[str, Any] = {} if settings.context is None else {"context": settings.context}
-    if settings.model is not None:
-        return LocalUpstream.from_manifest(settings.model, name=settings.name, threads=settings.threads, **more)
-    file = Path(settings.file or "")
-    return LocalUpstream(
-        lambda: path_of(str(file)), name=settings.name, model=file.name, threads=settings.threads, **more
-    )
 
 
 def _judges(route: RouteSettings) -> bool:
@@ -164,6 +124,7 @@ def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None, pace
         hedge=None if route.hedge is None else HedgeRule(**to_builtins(route.hedge)),
         auto=AutoRelease(**{**to_builtins(route.auto), "on_escalation": Release(route.auto.on_escalation)}),
         insurance=route.insurance,
+        on_break=route.on_break,
     )
 
 
@@ -178,7 +139,9 @@ def _finite(seconds: float) -> float | None:
     return None if math.isinf(seconds) else seconds
 
 
-def _tier(settings: UpstreamSettings, upstream: Upstream, route: RouteSettings, *, last: bool) -> Tier:
+def _tier(
+    settings: UpstreamSettings, upstream: Upstream, cancelled: CancelBilling, route: RouteSettings, *, last: bool
+) -> Tier:
     params, system = asked_with(settings)
     probes = None
     if not last and _judges(route):
@@ -201,4 +164,5 @@ def _tier(settings: UpstreamSettings, upstream: Upstream, route: RouteSettings, 
         system=system,
         price=price,
         prefill=settings.prefill,
+        cancelled=cancelled,
     )

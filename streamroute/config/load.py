@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,7 @@ from streamroute.config.settings import (
 from streamroute.config.strict import ComplaintError, nearest, strictly
 from streamroute.errors import ConfigError
 
-__all__ = ("embedded", "load", "loads")
+__all__ = ("embedded", "load", "loads", "serving")
 
 
 def load(path: str | Path) -> Settings:
@@ -63,6 +64,16 @@ def embedded() -> Settings:
     return loads(resources.files("streamroute.config").joinpath(name).read_text(encoding="utf-8"), source=name)
 
 
+def serving(settings: Settings, **server: Any) -> Settings:
+    """`settings` with these of its [server] instead. Raises `ConfigError` where they make no sense together."""
+    changed = msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, **server))
+    try:
+        _check_workers(changed.server)
+    except ComplaintError as complaint:
+        raise ConfigError(str(complaint)) from None
+    return changed
+
+
 def _anchored(upstream: UpstreamSettings, folder: Path) -> UpstreamSettings:
     if isinstance(upstream, LocalSettings) and upstream.file is not None:
         return msgspec.structs.replace(upstream, file=_beside(upstream.file, folder))
@@ -84,7 +95,15 @@ def _beside(name: str | None, folder: Path) -> str | None:
     return None if name is None else str(folder / Path(name).expanduser())
 
 
+def _check_workers(server: ServerSettings) -> None:
+    if server.workers > 1 and server.ledger_file is None:
+        raise ComplaintError(
+            f"server.workers: {server.workers} processes need a `ledger_file` under [server]: they share what is spent"
+        )
+
+
 def _check_sense(settings: Settings) -> None:
+    _check_workers(settings.server)
     names: dict[str, str] = {}
     for index, upstream in enumerate(settings.upstreams):
         path = f"upstream[{index}]"
@@ -100,6 +119,7 @@ def _check_sense(settings: Settings) -> None:
         path = f"route[{index}]"
         _claim(names, route.name, f"{path}.name")
         _check_tiers(route, tiers, path)
+        _check_chat(route, settings, path)
         _check_pace(route, path)
         if route.shadow and settings.server.records_file is None:
             raise ComplaintError(f"{path}.shadow: its records need a `records_file` under [server]")
@@ -119,6 +139,14 @@ def _check_tiers(route: RouteSettings, known: tuple[str, ...], path: str) -> Non
         raise ComplaintError(
             f"{path}.probes.wave: {route.probes.wave} is more than probes.count = {route.probes.count}"
         )
+
+
+def _check_chat(route: RouteSettings, settings: Settings, path: str) -> None:
+    """Every tier of a route may have to answer for another; one alone may be there for its embeddings."""
+    for index, name in enumerate(route.tiers if len(route.tiers) > 1 else ()):
+        upstream = settings.upstream(name)
+        if isinstance(upstream, OpenAISettings) and "chat" not in upstream.serves:
+            raise ComplaintError(f'{path}.tiers[{index}]: {name!r} does not serve "chat"; give it a route of its own')
 
 
 def _check_keys(keys: tuple[KeySettings, ...], known: tuple[str, ...]) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from streamroute.config.tables import Count, EnvName, Money, Name, Seconds, Table, Wait
+from streamroute.config.tables import Count, EnvName, Money, Name, Probability, Seconds, Table, Wait
 
-__all__ = ("BudgetSettings", "KeySettings", "LimitSettings", "ServerSettings")
+__all__ = ("BudgetSettings", "KeySettings", "LimitSettings", "OtelSettings", "ServerSettings")
 
 
 class BudgetSettings(Table, frozen=True, kw_only=True):
@@ -36,6 +36,16 @@ class LimitSettings(Table, frozen=True, kw_only=True):
     reply_bytes: Count = 64 * 1024 * 1024
 
 
+class OtelSettings(Table, frozen=True, kw_only=True):
+    """Where traces go, by OTLP over HTTP: to `/v1/traces` at `endpoint`. What its headers must be (keys too) is read
+    from the environment variable OTEL_EXPORTER_OTLP_HEADERS, never from this file. Of the traces that begin here the
+    share `sample` is kept; of one that a client began, as the client says."""
+
+    endpoint: Annotated[str, Meta(pattern=r"^https?://[^/@\s]+[^@\s]*$")]
+    service_name: Annotated[str, Meta(min_length=1)] = "streamroute"
+    sample: Probability = 1.0
+
+
 class ServerSettings(Table, frozen=True, kw_only=True):
     """`api_key_env` names the environment variable with a key that may ask for everything; `[[key]]` adds others.
 
@@ -43,7 +53,7 @@ class ServerSettings(Table, frozen=True, kw_only=True):
     `streamroute calibrate` reads. `ledger_file` is the SQLite file of every leg of every request; without it the last
     `ledger_rows` requests are kept in memory. After `keep_alive` seconds of silence a comment is sent to a streaming
     client, so that nothing between takes the connection for dead. `workers` processes listen on one port.
-    `log_texts` puts prompts and answers into the log.
+    `log_texts` puts prompts and answers into the log. With `otel` every request leaves a trace.
     """
 
     host: str = "127.0.0.1"
@@ -59,6 +69,7 @@ class ServerSettings(Table, frozen=True, kw_only=True):
     ledger_file: str | None = None
     ledger_rows: Count = 10_000
     log_texts: bool = False
+    otel: OtelSettings | None = None
 
 
 class KeySettings(Table, frozen=True, kw_only=True):

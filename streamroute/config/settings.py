@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
-from streamroute.config.server import BudgetSettings, KeySettings, LimitSettings, ServerSettings
+from streamroute.config.server import BudgetSettings, KeySettings, LimitSettings, OtelSettings, ServerSettings
 from streamroute.config.tables import Count, Money, Name, Probability, Seconds, Table
 from streamroute.config.upstreams import (
     BreakerSettings,
@@ -31,6 +31,7 @@ __all__ = (
     "LimitSettings",
     "LocalSettings",
     "OpenAISettings",
+    "OtelSettings",
     "PrerouterSettings",
     "PriceSettings",
     "ProbeSettings",

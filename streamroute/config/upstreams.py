@@ -41,11 +41,13 @@ class _Tier(Table, frozen=True, kw_only=True):
 
 
 class TimeoutSettings(Table, frozen=True, kw_only=True):
-    """How many seconds a server may take to be connected to, to say the first token, between two, and altogether."""
+    """How many seconds a server may take to be connected to, to say the first token, between two, to the end of the
+    reply once the answer has ended, and altogether."""
 
     connect: Seconds = 5.0
     first: Seconds = 60.0
     between: Seconds = 30.0
+    tail: Seconds = 2.0
     total: Seconds = 600.0
 
 

@@ -81,7 +81,7 @@ class Continue:
 @value
 class Commit:
     """From here on the answer is `tier`'s and nothing else can happen to it but its end. Said once, at the latest just
-    before the first content that is kept."""
+    before the first content that is kept; and once more where another tier goes on with an answer that broke off."""
 
     tier: int
     verdict: Verdict

@@ -11,7 +11,8 @@ Promises, for every sequence of events:
 - after `Finish`, `Fail` or `ReaderLeft` nothing runs;
 - while the route lives, something runs or a deadline exists: it is never stuck;
 - a leg is started at most once and cancelled at most once, and never cancelled after its end;
-- `Commit` is said once, before the first content that is kept, and the committed tier never changes after it.
+- `Commit` is said once, before the first content that is kept, and the committed tier never changes after it, unless
+  its leg breaks off and another goes on from all that was shown: after `Continue`, `Commit` is said of that one.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Cascade:
         self._hedge_at: float | None = None
         self._hedged_at: float | None = None
         self._announced = False
+        self._broke = False  # what is on the screen was committed to, and its leg failed
         self._auto = plan.release is Release.AUTO
         self._showing = plan.release not in (Release.HOLD, Release.AUTO)  # before the verdict
         self._screen = Screen(plan, self._answers)
@@ -360,9 +362,10 @@ class Cascade:
             self._finish(now, out)
 
     def _recover(self, now: float, out: list[Action]) -> None:
-        """The committed leg failed. Unseen: another may take its place. Seen: say so, never restart silently."""
-        if self._answers[self.tier].emitted:
-            self._close(Cause.BROKE, "route failed", out)
+        """The committed leg failed. Unseen: another may take its place. Seen: another may go on from it, or it is said;
+        never restart silently."""
+        if self._broke or self._answers[self.tier].emitted:
+            self._go_on(now, out)
             return
         following = self._next_tier()
         if following is not None:
@@ -382,6 +385,24 @@ class Cascade:
         self._move(Cause.FELL_BACK)
         self.tier = max(ended or insured)
         self._screen.make_way(self.tier, verdict, out)
+        self._settle(verdict, now, out)
+
+    def _go_on(self, now: float, out: list[Action]) -> None:
+        """What is on the screen stays whatever comes: it was committed to."""
+        visible = self._screen.visible
+        assert visible is not None
+        prefix = self._answers[visible].continuable
+        following = self._successor() if prefix else None
+        if following is None:
+            self._close(Cause.BROKE, "route failed", out)
+            return
+        verdict = Verdict(Decision.ESCALATE, "answer_broke", following)
+        self._screen.superseded = verdict.reason
+        self._broke = True
+        self._announced = False
+        self._move(Cause.CONTINUED)
+        self.tier = following
+        self._start_answer(following, out, prefix)
         self._settle(verdict, now, out)
 
     def _finish(self, now: float, out: list[Action]) -> None:
@@ -415,6 +436,13 @@ class Cascade:
             if answer is None or answer.status in (RUNNING, FINISHED):
                 return tier
         return None
+
+    def _successor(self) -> int | None:
+        """The smallest larger tier that can go on from a broken answer, and was not asked yet."""
+        if self.plan.on_break == "fail":
+            return None
+        tiers = range(self.tier + 1, len(self.plan.tiers))
+        return next((tier for tier in tiers if tier in self.plan.prefill and tier not in self._answers), None)
 
     def _better_tier(self) -> int:
         """The next tier while a verdict is pending: there is one, or the verdict would not be pending."""

@@ -80,6 +80,8 @@ class Plan:
     tier is started early, unseen, after `hedge_after` seconds or when `hedge` says so: it is asked at the start of a
     judged tier, at its first content and at the first evidence, and never later. With `insurance` a smaller leg that
     loses is cancelled only when the larger one speaks: should that fail first, the smaller answer is kept after all.
+    With `on_break` "continue" a kept answer that breaks off is gone on with by the next larger tier of `prefill` that
+    was not asked yet, where all that was shown is plain text; otherwise the route fails.
     """
 
     tiers: tuple[ProbeSchedule | None, ...]
@@ -95,6 +97,7 @@ class Plan:
     hedge_after: float | None = None
     hedge: HedgeRule | None = None
     insurance: bool = False
+    on_break: Literal["fail", "continue"] = "fail"
     dice: float = 0.5
     unjudged: str = "unjudged"
 

@@ -44,6 +44,11 @@ class Policy(abc.ABC):
 
     by_evidence: ClassVar[bool] = False
 
+    @property
+    def score_limit(self) -> float | None:
+        """The score above which it escalates, None where it goes by something else too: to be shown, not decided by."""
+        return None
+
     @abc.abstractmethod
     def __call__(self, snapshot: Snapshot) -> Verdict: ...
 
@@ -95,6 +100,10 @@ class Threshold(Policy):
 
     limit: float = 0.5
     by_evidence: ClassVar[bool] = True
+
+    @property
+    def score_limit(self) -> float:
+        return self.limit
 
     def __call__(self, snapshot: Snapshot) -> Verdict:
         evidence = snapshot.evidence

@@ -26,6 +26,7 @@ class Cause(enum.StrEnum):
     ESCALATED_TO_JUDGED = "escalated to a judged tier"
     FELL_BACK = "committed leg failed unseen"
     ANSWERED = "committed leg finished"
+    CONTINUED = "committed leg failed after output, another goes on"
     BROKE = "committed leg failed after output"
     EXHAUSTED = "no leg left"
     READER_LEFT = "reader left"
@@ -46,6 +47,7 @@ TABLE: Mapping[tuple[Phase, Cause], Phase] = {
     (Phase.HEDGED, Cause.ESCALATED_TO_JUDGED): Phase.JUDGING,
     (Phase.HEDGED, Cause.READER_LEFT): Phase.LEFT,
     (Phase.COMMITTED, Cause.FELL_BACK): Phase.COMMITTED,
+    (Phase.COMMITTED, Cause.CONTINUED): Phase.COMMITTED,
     (Phase.COMMITTED, Cause.ANSWERED): Phase.FINISHED,
     (Phase.COMMITTED, Cause.BROKE): Phase.FAILED,
     (Phase.COMMITTED, Cause.EXHAUSTED): Phase.FAILED,

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 
 from aiohttp import web
 
@@ -14,8 +13,8 @@ from streamroute.gateway.amplification import Extras, extras_of, lesser
 from streamroute.gateway.catalogue import Assignment
 from streamroute.gateway.errors import Problem, RefusedError
 from streamroute.gateway.exchange import Exchange
-from streamroute.gateway.keys import CLIENT, LEDGER, REQUEST_ID, SHADOWS
-from streamroute.gateway.ledger.entries import Exceeded, Limits, Opened
+from streamroute.gateway.keys import CLIENT, LEDGER, SHADOWS
+from streamroute.gateway.ledger.entries import Exceeded, Limits
 from streamroute.wire.openai import ClientRequest
 
 __all__ = ("admitted", "limits_of")
@@ -30,23 +29,11 @@ async def admitted(request: web.Request, asked: ClientRequest, assigned: Assignm
     Raises a refusal: 403 for what the key may not ask for, 429 where its requests or the money are spent.
     """
     client = request[CLIENT]
-    client.require(asked.model, asked.options.tier)
     exchange = Exchange(request, asked, assigned)
     settings = assigned.served.settings
     budget = settings.amplification
     wanted, allowed = _extras(exchange, budget.calls_per_request, budget.cost_per_request)
-    entry = Opened(
-        id=request[REQUEST_ID],
-        reply_id=exchange.id,
-        path=request.path,
-        key=client.name,
-        route=exchange.route,
-        asked=asked.model,
-        stream=asked.stream,
-        started=time.time(),
-        extra_calls=allowed.calls,
-        extra_cost=allowed.cost,
-    )
+    entry = exchange.entry = dataclasses.replace(exchange.entry, extra_calls=allowed.calls, extra_cost=allowed.cost)
     limits = limits_of(client.key, settings, extras=allowed.judging)
     if limits == Limits():
         exchange.account = request.app[LEDGER].open(entry)

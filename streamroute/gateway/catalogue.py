@@ -12,25 +12,25 @@ from streamroute.core.types import Release
 from streamroute.errors import BadRequestError
 from streamroute.gateway.auth import EVERYONE, Client
 from streamroute.gateway.errors import refusal
-from streamroute.wire.openai import ClientRequest
+from streamroute.gateway.options import header_of, with_headers
+from streamroute.upstreams.relay import Relays
+from streamroute.wire.openai import ClientRequest, RouteOptions
 
-__all__ = ("RELEASE_HEADER", "Assignment", "Catalogue", "unjudgeable")
-
-RELEASE_HEADER = "x-streamroute-release"
-ON_ESCALATION_HEADER = "x-streamroute-on-escalation"
-_ON_ESCALATION = (Release.RETRACT, Release.APPEND, Release.CONTINUE)
+__all__ = ("Assignment", "Catalogue", "unjudgeable")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """How a request will be served. `on_escalation` is what `auto` may do to a shown answer, None where the client did
-    not say. `unjudged` says why the answer is not judged, None when it is."""
+    not say. `unjudged` says why the answer is not judged, None when it is. With `trace` a stream tells how it comes
+    about."""
 
     served: ServedRoute
     start_tier: int
     release: Release
     on_escalation: Release | None = None
     unjudged: str | None
+    trace: bool = False
 
     @property
     def judge(self) -> bool:
@@ -41,11 +41,21 @@ class Catalogue:
     """The routes by their names, and each of their tiers by its own."""
 
     def __init__(self, routes: Mapping[str, ServedRoute]) -> None:
-        self._routes = dict(routes)
+        self._routes: dict[str, ServedRoute] = {}
         self._tiers: dict[str, tuple[ServedRoute, int]] = {}
+        self.replace(routes)
+
+    def replace(self, routes: Mapping[str, ServedRoute]) -> None:
+        """From now on there are these; what is assigned already keeps its own."""
+        tiers: dict[str, tuple[ServedRoute, int]] = {}
         for served in routes.values():
             for index, name in enumerate(served.settings.tiers):
-                self._tiers.setdefault(name, (served, index))
+                tiers.setdefault(name, (served, index))
+        self._routes, self._tiers = dict(routes), tiers
+
+    @property
+    def routes(self) -> tuple[ServedRoute, ...]:
+        return tuple(self._routes.values())
 
     def models(self, client: Client = EVERYONE) -> list[dict[str, Any]]:
         """The names that `client` may ask for, as `/v1/models` lists them: routes first."""
@@ -66,9 +76,9 @@ class Catalogue:
     def assign(self, request: ClientRequest, headers: Mapping[str, str], client: Client = EVERYONE) -> Assignment:
         """Raises `RefusedError` for a model that is not here, which tells `client` of no name that it may not ask for,
         and `BadRequestError` for options that make no sense."""
-        options = request.options
-        release = options.release or _release_header(headers, RELEASE_HEADER, tuple(Release))
-        unjudged = None if options.judge else "asked"
+        options = with_headers(request.options, headers)
+        client.require(request.model, options.tier)
+        unjudged = "asked" if options.judge is False else None
         if request.model in self._tiers:
             served, start = self._tiers[request.model]
             unjudged = "tier_asked"
@@ -78,18 +88,38 @@ class Catalogue:
             if reason is not None:
                 unjudged, start = reason, served.settings.unjudged_index
         if options.tier is not None:
-            start = _tier_index(served, options.tier)
+            start = _tier_index(served, options.tier, _said_by("tier", request))
         if request.n > 1 and not served.router.tiers[start].upstream.supports_n:
             name = served.settings.tiers[start]
             raise BadRequestError(f"n: {name!r} gives one answer at a time", param="n", code="unsupported_value")
-        release = release or served.settings.release
+        upstream = served.router.tiers[start].upstream
+        if isinstance(upstream, Relays) and "chat" not in upstream.serves:
+            raise _not_served(request.model, "chat")
+        release = options.release or served.settings.release
         return Assignment(
             served=served,
             start_tier=start,
             release=release,
-            on_escalation=_on_escalation(release, request, headers),
+            on_escalation=_on_escalation(release, options, _said_by("on_escalation", request)),
             unjudged=unjudged,
+            trace=options.trace,
         )
+
+    def serving(self, model: str, endpoint: str, client: Client = EVERYONE) -> Assignment:
+        """For what is never judged: the tier of that name, or the first of the route's, that has the endpoint. Raises
+        `RefusedError` where there is none."""
+        client.require(model)
+        if model in self._tiers:
+            served, only = self._tiers[model]
+            candidates, unjudged = [only], "tier_asked"
+        else:
+            served, unjudged = self._route(model, client), endpoint
+            candidates = list(range(len(served.router.tiers)))
+        for index in candidates:
+            upstream = served.router.tiers[index].upstream
+            if isinstance(upstream, Relays) and endpoint in upstream.serves:
+                return Assignment(served=served, start_tier=index, release=served.settings.release, unjudged=unjudged)
+        raise _not_served(model, endpoint)
 
     def known(self, model: str, client: Client = EVERYONE) -> Mapping[str, Any]:
         """One of `models`. Raises `RefusedError` when it is not there."""
@@ -111,6 +141,11 @@ class Catalogue:
         return refusal(404, f"the model {model!r} does not exist; {hint}", code="model_not_found", param="model")
 
 
+def _not_served(model: str, endpoint: str) -> Exception:
+    message = f"the model {model!r} does not serve {endpoint}"
+    return refusal(404, message, code="endpoint_not_served", param="model")
+
+
 def unjudgeable(request: ClientRequest) -> str | None:
     """Why samples of this request cannot be compared by meaning; None when they can."""
     params = request.params
@@ -130,36 +165,27 @@ def unjudgeable(request: ClientRequest) -> str | None:
     return None
 
 
-def _on_escalation(release: Release, request: ClientRequest, headers: Mapping[str, str]) -> Release | None:
-    option = request.options.on_escalation
-    declared = option and Release(option)
-    name = "streamroute.on_escalation" if declared else ON_ESCALATION_HEADER
-    declared = declared or _release_header(headers, ON_ESCALATION_HEADER, _ON_ESCALATION)
-    if declared is not None and release is not Release.AUTO:
-        raise BadRequestError(
-            f"{name} goes with the release mode auto, not with {release}", param=name, code="invalid_value"
-        )
-    return declared
-
-
-def _release_header(headers: Mapping[str, str], name: str, modes: tuple[Release, ...]) -> Release | None:
-    value = headers.get(name)
-    if value is None:
+def _on_escalation(release: Release, options: RouteOptions, said_by: str) -> Release | None:
+    if options.on_escalation is None:
         return None
-    mode = value.strip().lower()
-    if mode in modes:
-        return Release(mode)
-    raise BadRequestError(
-        f"{name}: expected one of {', '.join(modes)}, found {value!r}", param=name, code="invalid_value"
-    )
+    if release is not Release.AUTO:
+        raise BadRequestError(
+            f"{said_by} goes with the release mode auto, not with {release}", param=said_by, code="invalid_value"
+        )
+    return Release(options.on_escalation)
 
 
-def _tier_index(served: ServedRoute, name: str) -> int:
+def _tier_index(served: ServedRoute, name: str, said_by: str) -> int:
     tiers = served.settings.tiers
     if name not in tiers:
         raise BadRequestError(
-            f"streamroute.tier: {name!r} is not a tier of {served.settings.name!r}; there is {', '.join(tiers)}",
-            param="streamroute.tier",
+            f"{said_by}: {name!r} is not a tier of {served.settings.name!r}; there is {', '.join(tiers)}",
+            param=said_by,
             code="invalid_value",
         )
     return tiers.index(name)
+
+
+def _said_by(field: str, request: ClientRequest) -> str:
+    """The body's field, or else the header, that an option came by."""
+    return header_of(field) if getattr(request.options, field) is None else f"streamroute.{field}"

@@ -15,8 +15,10 @@ from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.feedback import keep_record
 from streamroute.gateway.guard import left_because
 from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, NOTES, SHADOWS
+from streamroute.gateway.passthrough import passable, passed_through
 from streamroute.gateway.streaming import StreamedReply
-from streamroute.gateway.telling import route_fields, route_headers, usage_of
+from streamroute.gateway.telling import usage_of
+from streamroute.gateway.trace import LiveTrace
 from streamroute.routing.router import RoutedStream
 from streamroute.routing.stream import Retracted, Route, TextDelta
 from streamroute.wire.openai import Choice, ChoiceCollector, decode_request, encode_completion
@@ -25,17 +27,21 @@ __all__ = ("chat_completions",)
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
-    if request.app[IN_FLIGHT].draining:
-        raise stopping()
     asked = decode_request(await body_of(request))
     assigned = request.app[CATALOGUE].assign(asked, request.headers, request[CLIENT])
     request[NOTES].update(model=asked.model, stream=asked.stream)
-    return await _routed(await admitted(request, asked, assigned))
+    exchange = await admitted(request, asked, assigned)
+    if passable(assigned):
+        tiers = range(assigned.start_tier, len(assigned.served.router.tiers))
+        return await passed_through(exchange, "chat", tiers)
+    return await _routed(exchange)
 
 
 async def _routed(exchange: Exchange) -> web.StreamResponse:
     """By the router: judged, or by a tier whose bytes cannot be passed on."""
     asked, assigned = exchange.asked, exchange.assigned
+    traced = assigned.trace and asked.stream and assigned.judge
+    trace = LiveTrace(assigned.served.settings.tiers) if traced else None
     routing = assigned.served.router.stream(
         asked.messages,
         params=asked.params if asked.n == 1 else {**asked.params, "n": asked.n},
@@ -45,27 +51,33 @@ async def _routed(exchange: Exchange) -> web.StreamResponse:
         judge=assigned.judge,
         probes=exchange.probes,
         hedge=exchange.hedge,
+        observer=None if trace is None else trace.observe,
+        headers=exchange.leg_headers,
     )
-    reply: StreamedReply | None = None
-    with anyio.CancelScope() as scope, exchange.request.app[IN_FLIGHT].holding(scope):
-        async with routing as stream:
-            try:
-                if not asked.stream:
-                    return await _whole_reply(stream, exchange)
-                reply = StreamedReply(stream, exchange)
-                return await reply.run()
-            except Exception as error:
-                await exchange.failed(stream.route, error)
-                raise
-            finally:
-                # Unless it has been.
-                status = 503 if scope.cancel_called else CLIENT_CLOSED
-                exchange.settle(stream.route, status=status, error=left_because(exchange.request))
-                _note(exchange, stream.route)
-    # Only a scope that was cancelled, because the server stops, comes here.
-    if reply is None:
-        raise stopping()
-    return await reply.fail(stopping())
+    route, reply, scope = Route(), None, anyio.CancelScope()
+    with exchange.request.app[IN_FLIGHT].holding(scope):
+        # What is settled is a route that is over: outside of its context, all that it did and cost is known.
+        try:
+            with scope:
+                async with routing as stream:
+                    route = stream.route
+                    if trace is not None:
+                        trace.stream = stream
+                    if not asked.stream:
+                        return await _whole_reply(stream, exchange)
+                    reply = StreamedReply(stream, exchange)
+                    return await reply.run()
+            # Only a scope that was cancelled, because the server stops, comes here.
+            if reply is None:
+                raise stopping()
+            return await reply.fail(stopping())
+        except Exception as error:
+            await exchange.failed(route, error)
+            raise
+        finally:
+            # Unless it has been.
+            exchange.settle(route, status=CLIENT_CLOSED, error=left_because(exchange.request))
+            _note(exchange, route)
 
 
 def _note(exchange: Exchange, route: Route) -> None:
@@ -86,7 +98,7 @@ async def _whole_reply(stream: RoutedStream, exchange: Exchange) -> web.Response
             collector.add(event.delta)
         elif isinstance(event, Retracted):
             collector.clear()
-    route, unjudged = stream.route, exchange.assigned.unjudged
+    route = stream.route
     choices = collector.choices() or [Choice(0)]
     body = encode_completion(
         id=exchange.id,
@@ -94,10 +106,9 @@ async def _whole_reply(stream: RoutedStream, exchange: Exchange) -> web.Response
         model=exchange.asked.model,
         choices=[dataclasses.replace(c, finish_reason=c.finish_reason or route.finish_reason) for c in choices],
         usage=usage_of(route),
-        fields=route_fields(route, exchange.route, unjudged, exchange.shed),
+        fields=exchange.reply_fields(route),
         logprobs=exchange.logprobs,
     )
     exchange.settle(route, status=200)
     await exchange.account.written()
-    headers = route_headers(route, exchange.route, unjudged, exchange.shed)
-    return web.Response(body=body, content_type="application/json", headers=headers)
+    return web.Response(body=body, content_type="application/json", headers=exchange.reply_headers(route))

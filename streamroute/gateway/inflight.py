@@ -15,6 +15,7 @@ class InFlight:
 
     def __init__(self) -> None:
         self.draining = False
+        self._late = False
         self._scopes: set[anyio.CancelScope] = set()
         self._left: anyio.Event | None = None
 
@@ -25,6 +26,8 @@ class InFlight:
     def holding(self, scope: anyio.CancelScope) -> Iterator[None]:
         """A request is answered inside, and inside `scope`, which is cancelled when the server can wait no longer."""
         self._scopes.add(scope)
+        if self._late:
+            scope.cancel("shutdown")
         try:
             yield
         finally:
@@ -38,10 +41,15 @@ class InFlight:
         with anyio.move_on_after(seconds):
             await self.empty()
         late = len(self._scopes)
-        for scope in tuple(self._scopes):
-            scope.cancel("shutdown")
+        self.hurry()
         await self.empty()
         return late
+
+    def hurry(self) -> None:
+        """Cancel what runs, and what comes to run yet."""
+        self.draining = self._late = True
+        for scope in tuple(self._scopes):
+            scope.cancel("shutdown")
 
     async def empty(self) -> None:
         """Until no request is being answered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Final
 
 from aiohttp import web
@@ -9,27 +10,38 @@ from aiohttp import web
 from streamroute.config.settings import LimitSettings
 from streamroute.gateway.auth import CLIENT
 from streamroute.gateway.catalogue import Catalogue
+from streamroute.gateway.generation import Generations
 from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.shadows import Shadows
+from streamroute.gateway.tracing import Tracing
 
 __all__ = (
     "CATALOGUE",
     "CLIENT",
+    "GENERATIONS",
     "IN_FLIGHT",
     "JOURNAL",
+    "KEEP_ALIVE",
     "LEDGER",
     "LIMITS",
     "LOG_TEXTS",
     "NOTES",
+    "REPLIES",
     "REQUEST_ID",
     "SHADOWS",
+    "STARTED",
+    "TRACING",
 )
 
 CATALOGUE: Final = web.AppKey("catalogue", Catalogue)
+GENERATIONS: Final = web.AppKey("generations", Generations)
+"""Whose `settings` are those that hold now."""
 JOURNAL: Final = web.AppKey("journal", Journal)
 IN_FLIGHT: Final = web.AppKey("in_flight", InFlight)
+KEEP_ALIVE: Final = web.AppKey("keep_alive", float)
+"""Seconds of silence after which a streaming client gets a comment."""
 LEDGER: Final = web.AppKey("ledger", Ledger)
 LIMITS: Final = web.AppKey("limits", LimitSettings)
 LOG_TEXTS: Final = web.AppKey("log_texts", bool)
@@ -37,4 +49,9 @@ LOG_TEXTS: Final = web.AppKey("log_texts", bool)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 NOTES: Final = web.RequestKey("notes", dict[str, Any])
 """What is said in the request's log line. A `status` in it wins over the response's."""
+STARTED: Final = web.AppKey("started", float)
+"""When the application was made, by `time.monotonic`."""
+TRACING: Final = web.AppKey("tracing", Tracing)
+REPLIES: Final = web.AppKey("replies", Counter[tuple[int, str]])
+"""How many replies of this process had this status and error code, "" for none: what was refused is in no ledger."""
 SHADOWS: Final = web.AppKey("shadows", Shadows)

@@ -13,6 +13,7 @@ from streamroute.calibration.thresholds import dice_of
 from streamroute.config.compose import ServedRoute
 from streamroute.errors import StreamrouteError
 from streamroute.gateway.errors import logged
+from streamroute.gateway.generation import Generation, Generations
 from streamroute.gateway.journal import Journal, known_again
 from streamroute.gateway.log import Logger
 from streamroute.routing.shadow import Shadow
@@ -24,10 +25,11 @@ AT_ONCE = 4
 
 
 class Shadows:
-    """Runs in the server's task group, whose end ends it."""
+    """Runs in the server's task group, whose end ends it. What it is served by stays open for it in `generations`."""
 
-    def __init__(self, group: TaskGroup, journal: Journal, log: Logger) -> None:
+    def __init__(self, group: TaskGroup, journal: Journal, log: Logger, generations: Generations | None = None) -> None:
         self._group = group
+        self._generations = generations
         self._journal = journal
         self._log = log
         self.running = 0
@@ -36,7 +38,8 @@ class Shadows:
         """Shadow the request with this reply's id, if its dice say so and not too many are under way."""
         if served.shadow is not None and self.picks(served, id):
             self.running += 1
-            self._group.start_soon(self._run, served.shadow, tuple(messages), dict(params), id, name="shadow")
+            entered = None if self._generations is None else self._generations.enter_behind()
+            self._group.start_soon(self._run, served.shadow, entered, tuple(messages), dict(params), id, name="shadow")
 
     def picks(self, served: ServedRoute, id: str) -> bool:
         """Whether the request with this reply's id would be shadowed now."""
@@ -44,7 +47,14 @@ class Shadows:
             return False
         return dice_of(b"shadow " + id.encode()) < served.settings.shadow
 
-    async def _run(self, shadow: Shadow, messages: Sequence[Message], params: Mapping[str, Any], id: str) -> None:
+    async def _run(
+        self,
+        shadow: Shadow,
+        entered: Generation | None,
+        messages: Sequence[Message],
+        params: Mapping[str, Any],
+        id: str,
+    ) -> None:
         try:
             record = await shadow.record(f"{id}-shadow", messages, params)
             if record is not None and self._journal.records is not None:
@@ -57,3 +67,5 @@ class Shadows:
             self._log.exception("shadow", of=id)
         finally:
             self.running -= 1
+            if self._generations is not None and entered is not None:
+                self._generations.leave(entered)

@@ -1,7 +1,11 @@
 """A route's events as a stream of OpenAI chunks.
 
 Nothing is sent before the first content: until then a failure is a real HTTP error. After it, a failure is an error
-frame, and the stream ends without `[DONE]`. Events that are ready together leave in one write.
+frame, and the stream ends without `[DONE]`. Events that are ready together leave in one write. Whoever asked for
+the live trace has the stream opened by its first note, before any content: all failures are error frames to him.
+
+A long silence is broken by a comment, which every client ignores: it keeps proxies from taking the connection for dead.
+One before the first content opens the reply, with status 200.
 """
 
 from __future__ import annotations
@@ -12,15 +16,16 @@ from typing import Any, assert_never
 from aiohttp import web
 
 from streamroute.core.types import Delta
-from streamroute.errors import RouteError
-from streamroute.gateway.errors import Problem, logged, problem_of
+from streamroute.errors import LedgerError, RouteError
+from streamroute.gateway.errors import Problem, problem_of
 from streamroute.gateway.exchange import Exchange
-from streamroute.gateway.keys import NOTES
-from streamroute.gateway.telling import evidence_fields, route_fields, route_headers, usage_of
+from streamroute.gateway.heartbeat import Heartbeat
+from streamroute.gateway.keys import KEEP_ALIVE, NOTES, REQUEST_ID
+from streamroute.gateway.telling import evidence_fields, usage_of
 from streamroute.routing.router import RoutedStream
-from streamroute.routing.stream import Appended, Committed, Continued, Retracted, StreamEvent, TextDelta
+from streamroute.routing.stream import Appended, Committed, Continued, Noted, Retracted, StreamEvent, TextDelta
 from streamroute.wire.openai import ChunkEncoder
-from streamroute.wire.sse import DONE_EVENT, encode_event
+from streamroute.wire.sse import DONE_EVENT, encode_comment, encode_event
 
 __all__ = ("StreamedReply",)
 
@@ -36,6 +41,7 @@ class StreamedReply:
             id=exchange.id, created=exchange.created, model=exchange.asked.model, logprobs=exchange.logprobs
         )
         self._response: web.StreamResponse | None = None
+        self._heart = Heartbeat(exchange.request.app[KEEP_ALIVE], self._sign_of_life)
         self._waiting: list[bytes] = []
         self._has_content = False
         self._opened: set[int] = set()
@@ -44,6 +50,7 @@ class StreamedReply:
     async def run(self) -> web.StreamResponse:
         """Send everything to the route's end. Raises `RouteError` for a failure before anything was sent; every later
         failure is told in the stream."""
+        self._heart.rest()
         try:
             async for event in self._stream:
                 more: StreamEvent | None = event
@@ -54,17 +61,20 @@ class StreamedReply:
                     await self._flush()
             return await self._finish()
         except RouteError as error:
+            await self._heart.pause()
             if self._response is None and not error.shown:
                 raise
             return await self.fail(error)
+        finally:
+            await self._heart.aclose()
 
     async def fail(self, error: Exception) -> web.StreamResponse:
         """End in the middle: an error frame and no `[DONE]`. Raises `error` where nothing has been sent yet."""
         if self._response is None and not self._has_content:
             raise error
-        problem: Problem = problem_of(error)
-        self._request[NOTES].update(error=self._exchange.logged(error), status=problem.status)
-        self._exchange.settle(self._stream.route, status=problem.status, error=logged(error))
+        problem: Problem = dataclasses.replace(problem_of(error), request_id=self._request[REQUEST_ID])
+        self._request[NOTES].update(error=self._exchange.logged(error), code=problem.code, status=problem.status)
+        self._exchange.settle(self._stream.route, status=problem.status, error=problem.code)
         self._waiting.append(encode_event(problem.body))
         return await self._end()
 
@@ -82,11 +92,15 @@ class StreamedReply:
                 self._note("retracted", tier=self._name(tier), reason=reason)
             case Appended(tier, to, reason):
                 self._reasons.clear()
-                self._say(Delta(f"\n\n---\n[superseded by {self._name(to)}]\n\n"))
-                self._note("appended", tier=self._name(tier), to=self._name(to), reason=reason)
+                marker = f"\n\n---\n[superseded by {self._name(to)}]\n\n"
+                self._say(Delta(marker))
+                self._note("appended", tier=self._name(tier), to=self._name(to), reason=reason, marker=marker)
             case Continued(tier, to, at, reason):
                 self._reasons.clear()
                 self._note("continued", tier=self._name(tier), to=self._name(to), at=at, reason=reason)
+            case Noted(fields):
+                self._has_content = True
+                self._note(**fields)
             case _:
                 assert_never(event)
 
@@ -122,29 +136,46 @@ class StreamedReply:
             reason = self._reasons.get(index) or route.finish_reason or "stop"
             self._waiting.append(self._encoder.delta(Delta(index=index, finish_reason=reason)))
         if exchange.asked.include_usage:
-            fields = route_fields(route, exchange.route, exchange.assigned.unjudged, exchange.shed)
+            fields = exchange.reply_fields(route)
             self._waiting.append(self._encoder.usage(usage_of(route), fields))
         self._waiting.append(DONE_EVENT)
         exchange.settle(route, status=200)
         return await self._end()
 
     async def _end(self) -> web.StreamResponse:
-        """The client is told that it is over once the ledger has it."""
-        await self._exchange.account.written()
+        """The client is told that it is over once the ledger has it; where that fails, it is told that instead."""
+        try:
+            await self._exchange.account.written()
+        except LedgerError as error:
+            if self._response is None:
+                raise
+            problem = problem_of(error)
+            self._request[NOTES].update(error=str(error), status=problem.status)
+            self._waiting[:] = [encode_event(problem.body)]
         response = await self._flush()
+        await self._heart.aclose()
         await response.write_eof()
         return response
 
     async def _flush(self) -> web.StreamResponse:
-        if self._response is None:
-            exchange = self._exchange
-            headers = route_headers(self._stream.route, exchange.route, exchange.assigned.unjudged, exchange.shed)
-            headers |= {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-            self._response = web.StreamResponse(headers=headers)
-            await self._exchange.account.written()
-            await self._response.prepare(self._request)
+        await self._heart.pause()
+        response = self._response or await self._begin()
         if self._waiting:
             block = b"".join(self._waiting)
             self._waiting.clear()
-            await self._response.write(block)
-        return self._response
+            await response.write(block)
+        self._heart.rest()
+        return response
+
+    async def _begin(self) -> web.StreamResponse:
+        headers = self._exchange.reply_headers(self._stream.route)
+        headers |= {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        response = web.StreamResponse(headers=headers)
+        await self._exchange.account.written()
+        await response.prepare(self._request)
+        self._response = response
+        return response
+
+    async def _sign_of_life(self) -> None:
+        response = self._response or await self._begin()
+        await response.write(encode_comment(b"keep-alive"))

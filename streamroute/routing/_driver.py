@@ -13,8 +13,10 @@ is the last item of the stream.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -58,7 +60,9 @@ from streamroute.routing.stream import (
     Appended,
     Committed,
     Continued,
+    LegHeaders,
     LegState,
+    Noted,
     Observer,
     Retracted,
     StreamEvent,
@@ -84,12 +88,14 @@ class Driver:
         *,
         observer: Observer | None,
         high_water: int,
+        headers: LegHeaders | None = None,
     ) -> None:
         self._tiers = tiers
         self._scorer = scorer
         self._messages = messages
         self._params = params
         self._observer = observer
+        self._headers = headers
         self._cascade = Cascade(plan)
         self._meter = Meter(tiers, messages)
         self._began = anyio.current_time()
@@ -102,6 +108,7 @@ class Driver:
         self._gate = Gate(high_water)
         self._torn = False  # the core was interrupted in mid-decision: it must not be asked again
         self.route = self._meter.route
+        self.plan = plan
 
     def taken(self) -> None:
         """The reader took an item."""
@@ -134,15 +141,13 @@ class Driver:
             self._turn(event, group, now)
         except Exception as error:  # a user's policy or observer: the reader is told, the driver's group is not torn
             self._torn = True
-            self._send_item.send_nowait(RouteError([("router", error)], shown=self._meter.shown))
+            self._send(RouteError([("router", error)], shown=self._meter.shown))
             return True
         return self._cascade.over
 
     def _turn(self, event: Event, group: TaskGroup | None, now: float) -> None:
         judged = self._cascade.judged_tier
         actions = self._cascade.receive(event, now=now)
-        for action in actions:
-            self._execute(action, group, now)
         if isinstance(event, EvidenceReceived):
             self.route.evidence = event.evidence
         if judged is not None and self._cascade.judged_tier != judged:
@@ -150,8 +155,10 @@ class Driver:
             self.route.verdict = self._cascade.verdict
             if self._judge_scope is not None:
                 self._judge_scope.cancel("verdict")
-        if self._observer is not None:
+        if self._observer is not None:  # before the actions: what it has to say of them comes before what they show
             self._observer(now, event, actions)
+        for action in actions:
+            self._execute(action, group, now)
 
     def _execute(self, action: Action, group: TaskGroup | None, now: float) -> None:
         match action:
@@ -188,6 +195,11 @@ class Driver:
             case _:
                 assert_never(action)
 
+    def note(self, fields: Mapping[str, Any]) -> None:
+        """Put a `Noted` among the events, if there is still somebody to read it."""
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            self._send_item.send_nowait(Noted(fields))
+
     def _tell(self, action: ReaderAction) -> None:
         item: Item
         match action:
@@ -207,11 +219,16 @@ class Driver:
                 return
             case Fail(causes, shown):
                 named = [(self._leg_name(leg), error) for leg, error in causes]
-                item = RouteError(named, shown=shown)
+                item = RouteError(named, shown=shown, answers=[error for leg, error in causes if leg.probe is None])
             case _:
                 assert_never(action)
-        self._send_item.send_nowait(item)
+        self._send(item)
         self._gate.update(self.items.statistics().current_buffer_used)
+
+    def _send(self, item: Item) -> None:
+        # A reader may leave in the moment that something happens: the cancellation which ends the route is on its way.
+        with contextlib.suppress(anyio.BrokenResourceError):
+            self._send_item.send_nowait(item)
 
     def _leg_name(self, leg: Leg) -> str:
         name = self._tiers[leg.tier].label
@@ -221,6 +238,9 @@ class Driver:
 
     def _start(self, group: TaskGroup, legs: tuple[Leg, ...], request: ChatRequest, now: float) -> None:
         scope = anyio.CancelScope()
+        request = replace(request, retrying=lambda _: self._meter.leg_retried(legs))
+        if self._headers is not None:
+            request = replace(request, headers=self._headers(legs[0]))
         for leg in legs:
             self._scopes[leg] = scope
             self._meter.leg_started(leg, now)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from streamroute.core.actions import Append, Commit, Emit, Finish, ReaderAction, Retract
 from streamroute.core.types import Delta, Leg, Sample, Usage
+from streamroute.errors import UpstreamStatusError
 from streamroute.routing.stream import LegRecord, LegState, Route
 from streamroute.routing.tiers import CHARACTERS_PER_TOKEN, Tier, text_of
 from streamroute.upstreams.base import Message
@@ -41,6 +42,11 @@ class Meter:
         """The answer was told to go on from `prefix`, which is part of its prompt."""
         self._legs[leg].prompt_tokens += len(prefix) // CHARACTERS_PER_TOKEN
 
+    def leg_retried(self, legs: Sequence[Leg]) -> None:
+        """The request that serves these legs failed and is made again."""
+        for leg in legs:
+            self._legs[leg].attempts += 1
+
     def delta_received(self, leg: Leg, delta: Delta, now: float) -> None:
         record = self._legs[leg]
         if delta.has_content:
@@ -71,8 +77,13 @@ class Meter:
             return
         record.state = state
         record.ended = now
-        record.error = None if error is None else str(error)
+        if error is not None:
+            record.error, record.failure = str(error), _kind(error)
         record.text = "".join(self._texts[leg])
+        if state is LegState.FINISHED:
+            self.tiers[leg.tier].cancelled.ended(record.completion_tokens, probe=leg.probe is not None)
+        elif state is LegState.CANCELLED:
+            record.billing = self.tiers[leg.tier].cancelled.by
         self._charge(record)
 
     def leg_cancelled(self, leg: Leg, reason: str, now: float) -> None:
@@ -101,11 +112,12 @@ class Meter:
                     self._answer.append(delta.text)
             case Retract() | Append():
                 self._answer.clear()
-                timings.first_kept = None
+                timings.first_kept, timings.retracted = None, now
                 route.retracted = route.retracted or isinstance(action, Retract)
             case Commit(tier, verdict):
                 self._show(tier)
                 route.verdict = verdict
+                timings.committed = now
             case Finish(tier, finish_reason):
                 self._show(tier)
                 route.finish_reason = finish_reason
@@ -121,9 +133,16 @@ class Meter:
             self.route.timings.finished = now
 
     def _charge(self, record: LegRecord) -> None:
-        price = self.tiers[record.leg.tier].price
-        record.cost = price.of(record.prompt_tokens, record.completion_tokens)
+        tier, completion = self.tiers[record.leg.tier], record.completion_tokens
+        if record.billing is not None and not record.counted:
+            completion = tier.cancelled.tokens(completion, probe=record.leg.probe is not None)
+        record.cost = tier.price.of(record.prompt_tokens, completion)
 
     def _show(self, tier: int) -> None:
         self.route.tier = tier
         self.route.tier_name = self.tiers[tier].label
+
+
+def _kind(error: Exception) -> str:
+    """What kind of failure it was, without its words, which may be the upstream's."""
+    return f"{type(error).__name__} {error.status}" if isinstance(error, UpstreamStatusError) else type(error).__name__

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import anyio
 
@@ -19,7 +19,7 @@ from streamroute.core.types import Decision, Evidence, Release
 from streamroute.errors import BadRequestError, ConfigError, RouteError
 from streamroute.routing._driver import Driver
 from streamroute.routing.prerouter import PreRouter, Step
-from streamroute.routing.stream import Observer, Reply, Route, StreamEvent
+from streamroute.routing.stream import LegHeaders, Observer, Reply, Route, StreamEvent
 from streamroute.routing.tiers import Price, ProbePlan, Tier
 from streamroute.uncertainty.base import Scorer
 from streamroute.upstreams.base import Message
@@ -32,23 +32,39 @@ class RoutedStream:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self._failure: RouteError | None = None
 
     @property
     def route(self) -> Route:
         """What the route did so far; complete when the iteration has ended or the context is left."""
         return self._driver.route
 
+    @property
+    def plan(self) -> Plan:
+        """The settings of this route as the core sees them."""
+        return self._driver.plan
+
+    def note(self, fields: Mapping[str, Any]) -> None:
+        """Put a `Noted` into the stream: for the route's observer, whose notes on what was decided come before the
+        events that show it. Nothing where nobody reads any more."""
+        self._driver.note(fields)
+
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> StreamEvent:
         try:
+            if self._failure is not None:
+                await self._driver.items.receive()  # nothing follows it but the end, at which the record is complete
             item = await self._driver.items.receive()
         except anyio.EndOfStream:
+            if self._failure is not None:
+                raise self._failure from None
             raise StopAsyncIteration from None
         self._driver.taken()
         if isinstance(item, RouteError):
-            raise item
+            self._failure = item
+            return await self.__anext__()
         return item
 
     def ready(self) -> StreamEvent | None:
@@ -59,7 +75,8 @@ class RoutedStream:
             return None
         self._driver.taken()
         if isinstance(item, RouteError):
-            raise item
+            self._failure = item
+            return None
         return item
 
 
@@ -78,13 +95,15 @@ class Pacer(Protocol):
 class Router:
     """Routes chats over `tiers`, the cheapest first.
 
-    An async context manager: leaving it closes the upstreams it was given. `policy` turns the evidence of `scorer` into
-    verdicts; `release` says what a reader may see before the verdict; `decision_deadline` is in seconds from the start
-    of a judged tier, and `on_timeout` the verdict when it passes. `on_uncertain` is the verdict when the judge fails or
-    every probe does. `hedge_after` starts the next tier, unseen, that many seconds into an undecided route, `hedge`
-    when it is worth it. `auto` says how `Release.AUTO` chooses. With `insurance` a smaller answer that loses is
-    cancelled only when the larger one speaks. A `pacer` gives each request its policy instead of `policy`. `prerouter`
-    may start a request that is to be judged from the first tier on at the second, or leave it unjudged.
+    An async context manager: leaving it closes the upstreams it was given, unless `closes_upstreams` is False. `policy`
+    turns the evidence of `scorer` into verdicts; `release` says what a reader may see before the verdict;
+    `decision_deadline` is in seconds from the start of a judged tier, and `on_timeout` the verdict when it passes.
+    `on_uncertain` is the verdict when the judge fails or every probe does. `hedge_after` starts the next tier, unseen,
+    that many seconds into an undecided route, `hedge` when it is worth it. `auto` says how `Release.AUTO` chooses. With
+    `insurance` a smaller answer that loses is cancelled only when the larger one speaks. `on_break` is what follows a
+    kept answer that breaks off: with "continue" a larger tier that has `prefill` goes on from it. A `pacer` gives each
+    request its policy instead of `policy`. `prerouter` may start a request that is to be judged from the first tier on
+    at the second, or leave it unjudged.
 
     Raises `ConfigError` when a tier is to be judged and there is no scorer.
     """
@@ -104,13 +123,16 @@ class Router:
         hedge: HedgeRule | None = None,
         auto: AutoRelease | None = None,
         insurance: bool = False,
+        on_break: Literal["fail", "continue"] = "fail",
         prerouter: PreRouter | None = None,
+        closes_upstreams: bool = True,
         high_water: int = 64,
     ) -> None:
         self.tiers = tuple(tiers)
         self._scorer = scorer
         self._pacer = pacer
         self.prerouter = prerouter
+        self._closes_upstreams = closes_upstreams
         self._high_water = high_water
         self._plan = Plan(
             tiers=tuple(tier.probes.schedule() if tier.probes else None for tier in self.tiers),
@@ -123,6 +145,7 @@ class Router:
             hedge=hedge,
             auto=auto or AutoRelease(),
             insurance=insurance,
+            on_break=on_break,
             prefill=frozenset(index for index, tier in enumerate(self.tiers) if tier.prefill),
         )
         judged = [tier.label for tier in self.tiers[:-1] if tier.probes]
@@ -139,8 +162,9 @@ class Router:
         return self._plan
 
     async def __aenter__(self) -> Self:
-        for upstream in {id(tier.upstream): tier.upstream for tier in self.tiers}.values():
-            self._stack.push_async_callback(upstream.aclose)
+        if self._closes_upstreams:
+            for upstream in {id(tier.upstream): tier.upstream for tier in self.tiers}.values():
+                self._stack.push_async_callback(upstream.aclose)
         return self
 
     async def __aexit__(
@@ -161,13 +185,15 @@ class Router:
         probes: int | None = None,
         hedge: bool = True,
         observer: Observer | None = None,
+        headers: LegHeaders | None = None,
     ) -> AsyncGenerator[RoutedStream]:
         """Route one chat. The context owns every upstream request of it: leaving it, for any reason, ends them all.
 
         `params` are further OpenAI request fields. `on_escalation` is what `Release.AUTO` may do to a shown answer.
         With `judge=False` the answer of `start_tier` is taken as it comes. `probes` is how many samples of a tier may
-        be taken at most, at least 1; with `hedge=False` no larger tier is started early. Raises `BadRequestError`
-        for an empty conversation; failures of the route come out of the iteration.
+        be taken at most, at least 1; with `hedge=False` no larger tier is started early. `headers` gives those of each
+        upstream request, such as whose it is. Raises `BadRequestError` for an empty conversation; failures of the route
+        come out of the iteration.
         """
         if not messages:
             raise BadRequestError("messages must not be empty", param="messages")
@@ -190,6 +216,7 @@ class Router:
             params or {},
             observer=observer,
             high_water=self._high_water,
+            headers=headers,
         )
         driver.route.prior = prior
         raised: BaseException | None = None

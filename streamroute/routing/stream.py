@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from streamroute.core.actions import Action
 from streamroute.core.events import Event
 from streamroute.core.types import Delta, Evidence, Leg, Verdict
+from streamroute.routing.billing import Billing
 from streamroute.routing.prerouter import Prior
 
 Observer = Callable[[float, Event, tuple[Action, ...]], None]
-"""Called synchronously for every event of the core with the seconds since the route started and what was decided."""
+"""Called synchronously for every event of the core with the seconds since the route started and what was decided,
+before anything of that is done."""
+
+LegHeaders = Callable[[Leg], Mapping[str, str]]
+"""The headers that tell an upstream whose request it serves. Of a request that serves several probes the first asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,14 @@ class Committed:
     verdict: Verdict
 
 
-StreamEvent = TextDelta | Retracted | Appended | Continued | Committed
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What an observer put at this place of the stream with `RoutedStream.note`; nothing else ever comes so."""
+
+    fields: Mapping[str, Any]
+
+
+StreamEvent = TextDelta | Retracted | Appended | Continued | Committed | Noted
 
 
 class LegState(enum.StrEnum):
@@ -79,6 +91,9 @@ class LegRecord:
     """One leg in the ledger. Times are seconds since the route started, `cost` is in the currency of the tier's price.
 
     `counted` is False while the tokens are our estimate, because the upstream did not say (a cancelled leg never says).
+    `billing` says how a leg that was cut off is charged for (see `CancelBilling`), `failure` names the kind of `error`
+    without quoting it.
+    `attempts` is how often its upstream was asked: more than once where it failed before its first content.
     """
 
     leg: Leg
@@ -89,12 +104,15 @@ class LegRecord:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     counted: bool = False
+    attempts: int = 1
     first_token: float | None = None
     ended: float | None = None
     cost: float = 0.0
     error: str | None = None
     reason: str | None = None
     text: str = ""
+    billing: Billing | None = None
+    failure: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -108,22 +126,27 @@ class LegRecord:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "counted": self.counted,
+            "attempts": self.attempts,
             "started": _seconds(self.started),
             "first_token": _seconds(self.first_token),
             "ended": _seconds(self.ended),
             "cost": self.cost,
+            "billing": self.billing,
             "error": self.error,
         }
 
 
 @dataclass(slots=True)
 class Timings:
-    """Seconds since the route started: the first content shown, the first that was kept, the verdict, the end."""
+    """Seconds since the route started: the first content shown, the first that was kept, the verdict, when shown text
+    was last taken back or superseded, when the answer was committed to, the end."""
 
     first_shown: float | None = None
     first_kept: float | None = None
     decided: float | None = None
     finished: float | None = None
+    retracted: float | None = None
+    committed: float | None = None
 
     def to_dict(self) -> dict[str, float | None]:
         return {

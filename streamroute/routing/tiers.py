@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from streamroute.core.plan import ProbeSchedule
+from streamroute.routing.billing import CancelBilling
 from streamroute.upstreams.base import ChatRequest, Message, Upstream
 
 CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English, for upstreams that do not count
@@ -49,7 +50,8 @@ class Price:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """`params` are defaults that a request's own fields override; `system` stands in where a request has no system
-    message. `prefill` says that the upstream goes on from a last message that is the assistant's own."""
+    message. `prefill` says that the upstream goes on from a last message that is the assistant's own. `cancelled` says
+    what a request costs that is cut off."""
 
     upstream: Upstream
     name: str = ""
@@ -58,6 +60,7 @@ class Tier:
     system: str | None = None
     price: Price = Price()
     prefill: bool = False
+    cancelled: CancelBilling = field(default_factory=CancelBilling)
 
     @property
     def label(self) -> str:

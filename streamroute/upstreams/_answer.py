@@ -102,6 +102,6 @@ _TRANSLATION: Final[tuple[tuple[type[WireError], type[UpstreamError]], ...]] = (
 def translated(error: WireError, message: str, *, upstream: str) -> UpstreamError:
     """An error of the wire as an error of the leg, with this message."""
     if isinstance(error, ReportedError):
-        return UpstreamStatusError(message, upstream=upstream, status=200)
+        return UpstreamStatusError(message, upstream=upstream, status=200, code=error.code)
     kind = next(ours for theirs, ours in _TRANSLATION if isinstance(error, theirs))
     return kind(message, upstream=upstream)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -19,13 +19,17 @@ class ChatRequest:
 
     `params` are further fields of an OpenAI chat-completions body (temperature, max_tokens, seed, tools ...), passed on
     untouched. `n` > 1 is only ever asked of upstreams whose `supports_n` is True. `probe` is True for probe samples,
-    which must never slow down an answer that runs beside them.
+    which must never slow down an answer that runs beside them. `retrying` is told of each failure after which the
+    upstream is asked again. `headers` go with it where it goes over HTTP: they tell whose request it is
+    (`x-request-id`, `traceparent`), and never take the place of the upstream's own.
     """
 
     messages: tuple[Message, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
     n: int = 1
     probe: bool = False
+    retrying: Callable[[Exception], None] | None = field(default=None, compare=False, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import dataclasses
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,56 +19,37 @@ from streamroute.errors import (
     ConfigError,
     UpstreamConnectError,
     UpstreamError,
-    UpstreamProtocolError,
     UpstreamTimeoutError,
 )
-from streamroute.upstreams._answer import AnswerStream, Phase
-from streamroute.upstreams._border import Border
-from streamroute.upstreams._watchdog import Watchdog
+from streamroute.upstreams._answer import AnswerStream
+from streamroute.upstreams._body import WAITING_FOR, Body, Timeouts
+from streamroute.upstreams._border import Border, beside
 from streamroute.upstreams.base import ChatRequest
-from streamroute.wire.openai import answer_decoder, decode_error_message, request_body
+from streamroute.upstreams.relay import CLIENTS_FAULT
+from streamroute.wire.openai import answer_decoder, decode_error, request_body
 from streamroute.wire.sse import MAX_EVENT
 
 __all__ = ("OpenAIUpstream", "Timeouts")
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long each phase of a request may take, in seconds.
-
-    `connect`: name look-up, TCP and TLS. `first`: from the start of the request until the answer says something; a
-    keep-alive or an empty delta says nothing. `between`: until it says more; counts from when more is asked for, as a
-    slow reader is not the model's fault. `tail`: for the usage, once every choice has finished; then the answer ends
-    without. `total`: all of it.
-    """
-
-    connect: float = 5.0
-    first: float = 60.0
-    between: float = 30.0
-    tail: float = 2.0
-    total: float = 600.0
-
-
-_WAITING_FOR: Final[Mapping[Phase, str]] = {
-    "first": "waiting for the first token",
-    "between": "waiting for the next token",
-    "tail": "waiting for the end",
+_PATHS: Final[Mapping[str, str]] = {
+    "chat": "chat/completions",
+    "completions": "completions",
+    "embeddings": "embeddings",
 }
+_TIMEOUTS: Final = Timeouts()
 _HUNG_UP: Final = "closed the connection before it answered"
-_BROKE_OFF: Final = "the connection broke off in the answer"
+_NONE: Final[Mapping[str, str]] = {}
 _ERROR_BODY_LIMIT: Final = 64 * 1024
-_LINGER: Final = 0.05
-"""Seconds to wait, after `[DONE]`, for the end of the reply that makes its connection usable again."""
 
 
 class OpenAIUpstream:
     """A model behind `base_url` (the part before `/chat/completions`).
 
     `supports_n` says whether the server honours `n`; `include_usage=False` is for the few servers that refuse
-    `stream_options`. `headers` are added to each request. `max_event` bounds in bytes one event of a stream, or a whole
-    reply of a server that does not stream, `max_reply` all of a reply. A `session` that is given stays the giver's to
-    close; else one is made at the first request and kept until `aclose`. Raises `ConfigError` for a `base_url` that is
-    not one.
+    `stream_options`; `serves` are the endpoints that it has. `headers` are added to each request. `max_event` bounds in
+    bytes one event of a stream, or a whole reply of a server that does not stream, `max_reply` all of a reply. A
+    `session` that is given stays the giver's to close; else one is made at the first request and kept until `aclose`.
+    Raises `ConfigError` for a `base_url` that is not one.
     """
 
     def __init__(
@@ -82,10 +62,11 @@ class OpenAIUpstream:
         headers: Mapping[str, str] | None = None,
         supports_n: bool = False,
         include_usage: bool = True,
-        timeouts: Timeouts = Timeouts(),
+        serves: Collection[str] = tuple(_PATHS),
+        timeouts: Timeouts = _TIMEOUTS,
         session: aiohttp.ClientSession | None = None,
         max_event: int = MAX_EVENT,
-        max_reply: int | None = None,
+        max_reply: int = 64 * 1024 * 1024,
     ) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -93,8 +74,9 @@ class OpenAIUpstream:
         self.name = name
         self.model = model
         self.supports_n = supports_n
-        self._include_usage = include_usage
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self.tells_usage = include_usage
+        self.serves = frozenset(serves)
+        self._base = base_url.rstrip("/")
         self._timeouts = timeouts
         self._max_event = max_event
         self._max_reply = max_reply
@@ -122,11 +104,11 @@ class OpenAIUpstream:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        response = await self._open(self._encoded(request), began + min(self._timeouts.first, self._timeouts.total))
-        body = _Body(response, self._border, self._timeouts, began, self._max_reply)
+        body = await self._open("chat", self._encoded(request), request.headers, self._timeouts, began)
+        response = body.response
         try:
             if response.status >= 300:
-                raise await self._refusal(response, body)
+                raise await self._refusal(body)
             decoder = answer_decoder(response.content_type, n=request.n, max_event=self._max_event)
             yield AnswerStream(body, decoder, upstream=self.name, redact=self._border.redact)
         finally:
@@ -134,29 +116,57 @@ class OpenAIUpstream:
             # that was read to its end has given its connection back already.
             body.close()
 
+    @asynccontextmanager
+    async def relay(
+        self, endpoint: str, document: Mapping[str, Any], *, headers: Mapping[str, str] = _NONE
+    ) -> AsyncGenerator[Body]:
+        """The reply as it comes: see `Relays`. One that is not streamed may take its `total` time to begin."""
+        timeouts = self._timeouts
+        if not document.get("stream"):
+            timeouts = dataclasses.replace(timeouts, first=timeouts.total)
+        data = self._json({**document, "model": self.model})
+        body = await self._open(endpoint, data, headers, timeouts, asyncio.get_running_loop().time())
+        try:
+            if body.status >= 300 and body.status not in CLIENTS_FAULT:
+                raise await self._refusal(body)
+            yield body
+        finally:
+            body.close()  # as in `stream`
+
     def _encoded(self, request: ChatRequest) -> bytes:
         body = request_body(
             model=self.model,
             messages=request.messages,
             params=request.params,
             n=request.n,
-            include_usage=self._include_usage,
+            include_usage=self.tells_usage,
         )
+        return self._json(body)
+
+    def _json(self, body: Mapping[str, Any]) -> bytes:
         try:
             return msgspec.json.encode(body)
         except (TypeError, ValueError, RecursionError) as error:
             raise self._border.error(UpstreamError, f"the request cannot be written as JSON: {error}") from error
 
-    async def _open(self, body: bytes, deadline: float) -> aiohttp.ClientResponse:
+    async def _open(
+        self, endpoint: str, body: bytes, headers: Mapping[str, str], timeouts: Timeouts, began: float
+    ) -> Body:
         """The reply, as soon as its headers are there. Cancelled in any phase, it leaves no connection behind."""
+        url = f"{self._base}/{_PATHS[endpoint]}"
+        headers = {**beside(headers, self._headers), **self._headers} if headers else self._headers
+        response = await self._post(url, body, headers, began + min(timeouts.first, timeouts.total))
+        return Body(response, self._border, timeouts, began, self._max_reply)
+
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], deadline: float) -> aiohttp.ClientResponse:
         while True:
             reused = _Reused()
             try:
                 async with asyncio.timeout_at(deadline):
                     return await self._ensure_session().post(
-                        self._url,
+                        url,
                         data=body,
-                        headers=self._headers,
+                        headers=headers,
                         timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
                         allow_redirects=False,
                         trace_request_ctx=reused if self._owns_session else None,
@@ -167,8 +177,9 @@ class OpenAIUpstream:
                     continue
                 raise self._border.translated(error, broke_off=_HUNG_UP) from error
             except TimeoutError as error:
-                phase = "connecting" if isinstance(error, aiohttp.ConnectionTimeoutError) else _WAITING_FOR["first"]
-                raise self._border.error(UpstreamTimeoutError, f"timed out {phase}") from error
+                connecting = isinstance(error, aiohttp.ConnectionTimeoutError)
+                phase = "connecting" if connecting else WAITING_FOR["first"]
+                raise UpstreamTimeoutError(f"timed out {phase}", upstream=self.name, connecting=connecting) from error
             except (aiohttp.ClientError, OSError) as error:
                 raise self._border.translated(error, broke_off=_HUNG_UP) from error
 
@@ -185,7 +196,8 @@ class OpenAIUpstream:
             )
         return self._session
 
-    async def _refusal(self, response: aiohttp.ClientResponse, body: _Body) -> UpstreamError:
+    async def _refusal(self, body: Body) -> UpstreamError:
+        response = body.response
         if response.status < 400:
             location = response.headers.get("Location", "elsewhere")
             return self._border.status(response.status, f"redirects to {location}")
@@ -194,8 +206,10 @@ class OpenAIUpstream:
         with contextlib.suppress(UpstreamError):
             while len(said) < _ERROR_BODY_LIMIT and (data := await body.receive()):
                 said += data
-        message = decode_error_message(bytes(said[:_ERROR_BODY_LIMIT])) or response.reason or ""
-        return self._border.status(response.status, message)
+        message, code = decode_error(bytes(said[:_ERROR_BODY_LIMIT]))
+        return self._border.status(
+            response.status, message or response.reason or "", code=code, headers=response.headers
+        )
 
 
 class _Reused:
@@ -206,69 +220,3 @@ class _Reused:
 
 async def _note_reuse(session: aiohttp.ClientSession, context: SimpleNamespace, params: Any) -> None:
     context.trace_request_ctx.connection = True
-
-
-class _Body:
-    """The bytes of one reply, with the deadlines of the phases."""
-
-    __slots__ = (
-        "_border",
-        "_content",
-        "_deadline",
-        "_left",
-        "_loop",
-        "_most",
-        "_phase",
-        "_response",
-        "_timeouts",
-        "_total",
-        "_watchdog",
-    )
-
-    def __init__(
-        self, response: aiohttp.ClientResponse, border: Border, timeouts: Timeouts, began: float, most: int | None
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._response = response
-        self._content = response.content
-        self._border = border
-        self._timeouts = timeouts
-        self._total = began + timeouts.total
-        self._most = self._left = math.inf if most is None else most
-        self._phase: Phase = "first"
-        self._deadline = min(began + timeouts.first, self._total)
-        self._watchdog = Watchdog(self._loop, self._expire)
-
-    def expect(self, phase: Phase) -> None:
-        self._phase = phase
-        self._deadline = min(self._loop.time() + getattr(self._timeouts, phase), self._total)
-
-    async def receive(self) -> bytes:
-        self._watchdog.arm(self._deadline)
-        try:
-            data = await self._content.readany()
-        except TimeoutError as error:
-            what = "in total" if self._deadline == self._total else _WAITING_FOR[self._phase]
-            raise self._border.error(UpstreamTimeoutError, f"timed out {what}") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._border.translated(error, broke_off=_BROKE_OFF) from error
-        finally:
-            self._watchdog.disarm()
-        self._left -= len(data)
-        if self._left < 0:
-            raise self._border.error(UpstreamProtocolError, f"sent more than {self._most} bytes")
-        return data
-
-    async def finish(self) -> None:
-        """Read on to the end of the reply if it is near, so that its connection can serve again."""
-        self._deadline = min(self._loop.time() + _LINGER, self._total)
-        with contextlib.suppress(UpstreamError):
-            while await self.receive():
-                pass
-
-    def close(self) -> None:
-        self._watchdog.close()
-        self._response.close()
-
-    def _expire(self) -> None:
-        self._content.set_exception(TimeoutError())

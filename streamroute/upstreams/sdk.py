@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -21,8 +22,10 @@ from streamroute.errors import (
     UpstreamTimeoutError,
 )
 from streamroute.upstreams._answer import AnswerStream, Phase
+from streamroute.upstreams._border import beside
 from streamroute.upstreams.base import ChatRequest
 from streamroute.wire.openai import answer_decoder, request_body
+from streamroute.wire.retry_after import retry_after_of
 from streamroute.wire.sse import MAX_EVENT
 
 if TYPE_CHECKING:
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ("SDKUpstream",)
 
 _LINGER: Final = 0.05
+_SECRETS: Final = ("Authorization", "api-key")
+"""Set by the SDK for each request, after its default headers."""
 _MESSAGE_LIMIT: Final = 500
 
 
@@ -83,7 +88,11 @@ class SDKUpstream:
         messages: Any = list(body.pop("messages"))
         # What the SDK has no argument for must pass as well: all but the required goes as extra fields of the body.
         return self._client.chat.completions.with_streaming_response.create(
-            model=body.pop("model"), messages=messages, stream=body.pop("stream"), extra_body=body
+            model=body.pop("model"),
+            messages=messages,
+            stream=body.pop("stream"),
+            extra_body=body,
+            extra_headers=beside(request.headers, (*self._client.default_headers, *_SECRETS)) or None,
         )
 
     def translated(self, error: Exception, *, mid_stream: bool = False) -> UpstreamError:
@@ -92,7 +101,13 @@ class SDKUpstream:
 
         if isinstance(error, openai.APIStatusError):
             message = f"HTTP {error.status_code}: {_said(error)}"
-            return UpstreamStatusError(self._redacted(message), upstream=self.name, status=error.status_code)
+            return UpstreamStatusError(
+                self._redacted(message),
+                upstream=self.name,
+                status=error.status_code,
+                code=error.code,
+                retry_after=retry_after_of(error.response.headers, now=time.time()),
+            )
         # In mid-stream the errors of the HTTP library come bare, and there are several that the SDK can work with.
         if isinstance(error, openai.APITimeoutError | TimeoutError) or "Timeout" in type(error).__name__:
             phase = "waiting for the next token" if mid_stream else "waiting for the first token"

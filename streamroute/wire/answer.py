@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from streamroute.core.types import Delta, Usage
-from streamroute.wire.chunk import UNEXPLAINED, Chunk, decode_chunk, decode_error_message, to_delta, to_usage
+from streamroute.wire.chunk import UNEXPLAINED, Chunk, decode_chunk, decode_error, to_delta, to_usage
 from streamroute.wire.errors import IncompleteError, ReportedError, WireError
 from streamroute.wire.sse import DONE, MAX_EVENT, SSEDecoder
 
@@ -34,7 +34,8 @@ class AnswerDecoder(Protocol):
     def eof(self) -> list[Delta]:
         """What is left to say when the bytes have ended: the usage, on the last delta.
 
-        Raises the `error`, and `IncompleteError` unless the answer is complete.
+        Raises the `error`, unless it came after the end of the answer and reports nothing, and `IncompleteError` where
+        the answer is not complete.
         """
         ...
 
@@ -71,7 +72,8 @@ class StreamedAnswer:
                     self.done = True
                     break
                 if event.name == b"error":
-                    raise ReportedError(decode_error_message(data) or UNEXPLAINED)
+                    message, code = decode_error(data)
+                    raise ReportedError(message or UNEXPLAINED, code=code)
                 if data and not data.isspace():
                     self._read(decode_chunk(data), deltas)
             else:
@@ -81,7 +83,8 @@ class StreamedAnswer:
         return deltas
 
     def eof(self) -> list[Delta]:
-        if self.error is not None:
+        # Rubbish after the end of the answer costs its usage, a report of a failure the answer.
+        if self.error is not None and not (self.complete and not isinstance(self.error, ReportedError)):
             raise self.error
         if self._heard and not self._events:
             raise WireError("not an event stream")

@@ -7,14 +7,14 @@ differ from it, the comment at the field says how.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from streamroute.core.types import Delta, TokenLogprob, Usage
-from streamroute.wire.errors import ReportedError, WireError
+from streamroute.wire.errors import UNREADABLE, ReportedError, WireError
 
-__all__ = ("Choice", "Chunk", "decode_chunk", "decode_error_message", "to_delta", "to_usage")
+__all__ = ("Choice", "Chunk", "decode_chunk", "decode_error", "to_delta", "to_usage")
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -54,14 +54,19 @@ class Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+"""No request has more: a number beyond is an error of the server's, which must not become an amount of money."""
+
+
 class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: _Tokens | None = None
+    completion_tokens: _Tokens | None = None
 
 
 class Chunk(msgspec.Struct):
     choices: list[Choice] | None = None
-    usage: _Usage | None = None
+    # Bookkeeping, not answer: decoded by itself, so that an odd number in it costs no more than the number.
+    usage: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
     # Older vLLM puts an error's fields at the top: {"object": "error", "message": ...}.
     object: str | None = None
@@ -82,32 +87,35 @@ class _ErrorDocument(msgspec.Struct):
 
 # A decoder is immutable and costs more to make than to use.
 _CHUNK: Final = msgspec.json.Decoder(Chunk)
+_USAGE: Final = msgspec.json.Decoder(_Usage)
 _LOGPROBS: Final = msgspec.json.Decoder(_Logprobs)
+_TOOL_CALLS: Final = msgspec.json.Decoder(list[dict[str, Any]])
 _ERROR_BODY: Final = msgspec.json.Decoder(_ErrorBody | str)
 _ERROR_DOCUMENT: Final = msgspec.json.Decoder(_ErrorDocument)
 UNEXPLAINED: Final = "the upstream reported an error"
 _ABSENT: Final = (b"", b"null", b"[]")
 
 
-def decode_error_message(body: bytes) -> str:
-    """What the body of an error reply says, as one line; empty where it says nothing readable."""
+def decode_error(body: bytes) -> tuple[str, str | None]:
+    """What the body of an error reply says: as one line, empty where it says nothing readable, and its machine-readable
+    code, where it has one."""
     try:
         document = _ERROR_DOCUMENT.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         text = body.decode("utf-8", "replace")
         # An HTML page or binary rubbish helps nobody.
-        return "" if text.lstrip().startswith("<") or "\x00" in text else _one_line(text)
+        return ("" if text.lstrip().startswith("<") or "\x00" in text else _one_line(text)), None
     for raw in (document.error, document.message, document.detail):
         if bytes(raw) not in _ABSENT:
-            return _error_of(raw)[0]
-    return ""
+            return _error_of(raw)
+    return "", None
 
 
 def decode_chunk(data: bytes) -> Chunk:
     """A chunk, or a whole completion. Raises `ReportedError` for an error that it reports, `WireError` for neither."""
     try:
         chunk = _CHUNK.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise WireError(f"not a chat completion: {error}") from error
     if bytes(chunk.error) not in _ABSENT:
         raise _error_frame(bytes(chunk.error))
@@ -117,7 +125,10 @@ def decode_chunk(data: bytes) -> Chunk:
 
 
 def to_delta(choice: Choice) -> Delta:
-    """What a choice of a chunk adds, or what a choice of a completion is. Without usage."""
+    """What a choice of a chunk adds, or what a choice of a completion is. Without usage.
+
+    Raises `WireError` for tool calls that are none.
+    """
     message = choice.delta or choice.message
     # Some servers send "" until there is a reason.
     finish_reason = choice.finish_reason or None
@@ -130,6 +141,12 @@ def to_delta(choice: Choice) -> Delta:
     elif not isinstance(content, str):
         content = "".join([part.text or "" for part in content if part.type in ("text", "")])
     calls = bytes(message.tool_calls)
+    if calls not in _ABSENT:
+        # Skipped until now, and so unchecked: they leave as they came.
+        try:
+            _TOOL_CALLS.decode(calls)
+        except UNREADABLE as error:
+            raise WireError(f"not a tool-call array: {error}") from error
     return Delta(
         text=content,
         index=choice.index,
@@ -145,7 +162,7 @@ def _logprobs(raw: bytes) -> tuple[TokenLogprob, ...]:
         return ()
     try:
         logprobs = _LOGPROBS.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ()
     return tuple(
         [
@@ -156,9 +173,15 @@ def _logprobs(raw: bytes) -> tuple[TokenLogprob, ...]:
 
 
 def to_usage(chunk: Chunk) -> Usage | None:
-    """The usage that a chunk tells, if any."""
-    usage = chunk.usage
-    if usage is None or (usage.prompt_tokens is None and usage.completion_tokens is None):
+    """The usage that a chunk tells, if any that can be."""
+    raw = bytes(chunk.usage)
+    if raw in _ABSENT:
+        return None
+    try:
+        usage = _USAGE.decode(raw)
+    except UNREADABLE:
+        return None
+    if usage.prompt_tokens is None and usage.completion_tokens is None:
         return None
     return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
@@ -173,7 +196,7 @@ def _error_of(raw: bytes | msgspec.Raw) -> tuple[str, str | None]:
     raw = bytes(raw)
     try:
         error = _ERROR_BODY.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return _one_line(raw.decode("utf-8", "replace")), None
     if isinstance(error, str):
         return _one_line(error), None

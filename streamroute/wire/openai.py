@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamroute.wire.answer import AnswerDecoder, StreamedAnswer, WholeAnswer, answer_decoder
-from streamroute.wire.chunk import decode_error_message
+from streamroute.wire.chunk import decode_error
 from streamroute.wire.collect import Choice, ChoiceCollector
 from streamroute.wire.reply import ChunkEncoder, encode_completion, encode_error, encode_models
 from streamroute.wire.request import ClientRequest, RouteOptions, decode_request, request_body
@@ -18,7 +18,7 @@ __all__ = (
     "StreamedAnswer",
     "WholeAnswer",
     "answer_decoder",
-    "decode_error_message",
+    "decode_error",
     "decode_request",
     "encode_completion",
     "encode_error",

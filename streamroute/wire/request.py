@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from streamroute.core.types import Release
 from streamroute.errors import BadRequestError
+from streamroute.wire.errors import UNREADABLE
 
 __all__ = ("ClientRequest", "RouteOptions", "decode_request", "request_body")
 
@@ -22,18 +23,21 @@ class RouteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client may ask of the router: the body's private field `streamroute`.
 
     `release` says what may be seen of an answer before the verdict on it (None: the route's own choice),
-    `on_escalation` what the release mode `auto` may do to a shown answer, `judge` whether it is judged at all, `tier`
-    the name of the tier to start with.
+    `on_escalation` what the release mode `auto` may do to a shown answer, `judge` whether it is judged at all (None: it
+    is), `tier` the name of the tier to start with. With `trace` a stream also tells what is being found out about the
+    answer.
     """
 
     release: Release | None = None
     on_escalation: Literal["retract", "append", "continue"] | None = None
-    judge: bool = True
+    judge: bool | None = None
     tier: str | None = None
+    trace: bool = False
 
 
 class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A client's request, checked. `params` is the rest of its body, without the fields that are told apart here."""
+    """A client's request, checked. `params` is the rest of its body, without the fields that are told apart here;
+    `document` is all of it."""
 
     model: str
     messages: tuple[dict[str, Any], ...]
@@ -42,6 +46,7 @@ class ClientRequest(msgspec.Struct, frozen=True, kw_only=True):
     include_usage: bool = False
     n: int = 1
     options: RouteOptions = RouteOptions()
+    document: dict[str, Any] = {}
 
     @property
     def has_media(self) -> bool:
@@ -116,11 +121,16 @@ class _Body(msgspec.Struct):
     logit_bias: dict[str, float] | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
+    functions: list[dict[str, Any]] | None = None
+    modalities: list[str] | None = None
     response_format: dict[str, Any] | None = None
+    audio: dict[str, Any] | None = None
     user: str | None = None
 
 
 _DOCUMENT: Final = msgspec.json.Decoder(dict[str, Any])
+# 1.0 is an integer in JSON, whatever Python calls it.
+_INTEGERS: Final = ("n", "max_tokens", "max_completion_tokens", "seed", "top_logprobs")
 _OURS: Final = ("model", "messages", "stream", "stream_options", "n", "streamroute")
 
 
@@ -133,9 +143,15 @@ def decode_request(body: bytes) -> ClientRequest:
     try:
         document = _DOCUMENT.decode(body)
     except msgspec.ValidationError as error:
+        if "out of range" in str(error):
+            raise BadRequestError("the body holds a number that is too large", code="invalid_value") from error
         raise BadRequestError("the body must be a JSON object", code="invalid_type") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise BadRequestError(f"the body is not valid JSON: {error}", code="invalid_json") from error
+    for field in _INTEGERS:
+        value = document.get(field)
+        if isinstance(value, float) and value.is_integer():
+            document[field] = int(value)
     try:
         checked = msgspec.convert(document, _Body)
     except msgspec.ValidationError as error:
@@ -151,6 +167,7 @@ def decode_request(body: bytes) -> ClientRequest:
         include_usage=bool(stream_options.include_usage),
         n=checked.n or 1,
         options=checked.streamroute or RouteOptions(),
+        document=document,
     )
 
 

@@ -10,7 +10,17 @@ from typing import Final, NamedTuple
 
 from streamroute.wire.errors import WireError
 
-__all__ = ("DONE", "DONE_EVENT", "MAX_EVENT", "Event", "SSEDecoder", "encode_comment", "encode_event")
+__all__ = (
+    "BOM",
+    "DONE",
+    "DONE_EVENT",
+    "MAX_EVENT",
+    "Event",
+    "SSEDecoder",
+    "encode_comment",
+    "encode_event",
+    "parse_block",
+)
 
 MAX_EVENT: Final = 4 * 1024 * 1024
 """Default limit of one event, in bytes."""
@@ -20,7 +30,7 @@ DONE: Final = b"[DONE]"
 
 DONE_EVENT: Final = b"data: [DONE]\n\n"
 
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
 
 
 class Event(NamedTuple):
@@ -69,7 +79,7 @@ class SSEDecoder:
             if len(block) > self._max and len(block.lstrip(b"\n")) > self._max:
                 self.error = self._too_large()
                 return self._checked(events)
-            event = _parse(block)
+            event = parse_block(block)
             if event is not None:
                 events.append(event)
         if rest:
@@ -97,11 +107,11 @@ class SSEDecoder:
         """Only the very first bytes can be a byte order mark, and they may come one by one."""
         start = bytes(self._rest) + chunk
         self._rest.clear()
-        if len(start) < len(_BOM) and _BOM.startswith(start):
+        if len(start) < len(BOM) and BOM.startswith(start):
             self._rest += start
             return b""
         self._at_start = False
-        return start.removeprefix(_BOM)
+        return start.removeprefix(BOM)
 
     def _with_line_feeds(self, chunk: bytes) -> bytes:
         """A carriage return ends the line at once; a line feed right after it, even in the next read, belongs to it."""
@@ -112,8 +122,8 @@ class SSEDecoder:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-def _parse(block: bytes) -> Event | None:
-    """One block of lines to its event; None when it holds no data."""
+def parse_block(block: bytes) -> Event | None:
+    """One block of lines, which end in line feeds, to its event; None when it holds no data."""
     if block.startswith(b"data: ") and b"\n" not in block:
         return Event(block[6:])
     name = b""

@@ -88,7 +88,7 @@ def test_ties_are_broken_by_the_dice_and_by_nothing_else() -> None:
     assert decide(policy, 0.3, dice=0.25).decision is Decision.ACCEPT
     assert decide(policy, 0.31, dice=0.99).decision is Decision.ESCALATE
     assert decide(policy, 0.29, dice=0.0).decision is Decision.ACCEPT
-    assert policy.limit == 0.3
+    assert policy.score_limit == 0.3
 
 
 def test_dice_are_the_same_for_the_same_request_and_spread_evenly() -> None:

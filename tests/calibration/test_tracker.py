@@ -104,6 +104,7 @@ def test_a_threshold_that_cannot_steer_stays_in_its_range() -> None:
 def test_ties_are_split_by_the_dice() -> None:
     policy = Jittered(0.5, 0.1)
     assert [escalates(policy, 0.5, dice) for dice in (0.0, 0.49, 0.51, 0.99)] == [True, True, False, False]
+    assert policy.score_limit == 0.5
 
 
 @given(

@@ -157,3 +157,10 @@ async def test_a_stated_share_of_escalations_beyond_the_break_even_is_a_warning(
 async def test_timings_of_a_route_that_judges_nothing_are_not_weighed() -> None:
     found = await findings(route=STATED.format(0.7, 0.1, "hold") + "\nprobes = { count = 0 }")
     assert [f.message for f in found if f.severity is Severity.WARNING and "first kept" in f.message] == []
+
+
+async def test_traces_need_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = '[server.otel]\nendpoint = "http://127.0.0.1:4318"\n'
+    assert (Severity.ERROR, "server.otel") not in bad(await findings(more=more))
+    monkeypatch.setattr("streamroute.config.check.find_spec", lambda name: None)
+    assert (Severity.ERROR, "server.otel") in bad(await findings(more=more))

@@ -48,6 +48,14 @@ probes = { count = 4, wave = 2, after = "first_token", max_tokens = 7, temperatu
 """
 
 
+async def test_how_an_upstream_bills_what_is_cut_off_is_learnt_over_all_routes() -> None:
+    models = MODELS.replace('model = "small"', 'model = "small"\ncancel_billing = "full"')
+    async with compose(loads(models + ROUTE + ROUTE.replace('"auto"', '"other"')), scorer=ScriptedScorer()) as routes:
+        (cheap, large), (same, _) = (routes[name].router.tiers for name in ("auto", "other"))
+        assert (cheap.cancelled.by, large.cancelled.by) == ("full", "generated")
+        assert cheap.cancelled is same.cancelled
+
+
 async def test_every_setting_of_a_route_reaches_its_router() -> None:
     async with compose(loads(MODELS + ROUTE), scorer=ScriptedScorer()) as routes:
         plan = routes["auto"].router.plan

@@ -111,6 +111,7 @@ def test_files_of_models_are_relative_to_the_configuration(tmp_path: Path) -> No
         ("[sever]\nport = 1\n", ["sever: unknown key", "`server`"]),
         ("zzzzzz = 1\n", ["zzzzzz: unknown key", "known here: server, upstream, route"]),
         ('[server]\nport = "80"\n', ["server.port: expected `int`, got `str`"]),
+        ("[server]\nworkers = 2\n", ["server.workers: 2 processes need a `ledger_file`"]),
         ("[server]\nport = 70000\n", ["server.port: expected `int` <= 65535", "found 70000"]),
         ("[server]\ndrain_seconds = nan\n", ["server.drain_seconds: expected `float` >= 0", "found nan"]),
         ("server = 3\n", ["server: expected `table`, got `int`"]),
@@ -124,6 +125,12 @@ def test_files_of_models_are_relative_to_the_configuration(tmp_path: Path) -> No
         (UPSTREAM + ROUTE.replace('["cheap"]', '["chaep"]'), ["route[0].tiers[0]", "'chaep'", "`cheap`"]),
         (UPSTREAM + ROUTE.replace('["cheap"]', '["cheap", "cheap"]'), ["route[0].tiers[1]", "twice"]),
         (UPSTREAM + ROUTE + 'unjudged_tier = "other"\n', ["route[0].unjudged_tier", "'other'"]),
+        (
+            UPSTREAM
+            + UPSTREAM.replace('"cheap"', '"large"').replace('"m"', '"m"\nserves = ["embeddings"]')
+            + ROUTE.replace('["cheap"]', '["cheap", "large"]'),
+            ["route[0].tiers[1]", "'large' does not serve \"chat\""],
+        ),
         (UPSTREAM + UPSTREAM + ROUTE, ["upstream[1].name", "'cheap'", "upstream[0].name"]),
         (UPSTREAM + ROUTE.replace('"auto"', '"cheap"'), ["route[0].name", "'cheap'", "upstream[0].name"]),
         (UPSTREAM, ["no [[route]]"]),

@@ -57,6 +57,7 @@ plans = st.builds(
     prefill=st.frozensets(st.integers(0, 3)),
     hedge=st.none() | hedges,
     insurance=st.booleans(),
+    on_break=st.sampled_from(["fail", "continue"]),
     judge=st.booleans(),
     decision_deadline=st.none() | st.floats(0, 3),
     on_timeout=verdicts,

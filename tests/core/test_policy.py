@@ -65,3 +65,9 @@ def test_a_certified_verdict_is_the_one_that_all_probes_would_have_given(
 
 def test_the_limit_itself_is_still_good_enough() -> None:
     assert Threshold(0.5)(snapshot(evidence(1, 1, score=0.5))).decision is Decision.ACCEPT
+
+
+def test_only_a_policy_that_goes_by_the_score_alone_has_a_limit_to_show() -> None:
+    assert Threshold(0.3).score_limit == 0.3
+    assert Always(UNDECIDED).score_limit is None
+    assert (Threshold(0.3) | Threshold(0.4)).score_limit is None

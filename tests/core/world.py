@@ -154,8 +154,12 @@ class World:
                 self.visible, self.shown, self.screen = None, [], ""
             case Continue(tier, to, at, _):
                 assert tier == self.visible
-                assert self.committed is None
-                assert plan.on_escalation is Release.CONTINUE
+                if self.committed is None:
+                    assert plan.on_escalation is Release.CONTINUE
+                else:
+                    assert plan.on_break == "continue"
+                    assert Leg(self.committed) not in self.running
+                    self.committed = None
                 assert to in plan.prefill
                 assert self.prefixes[to] == self.screen
                 assert at == len(self.screen) > 0
@@ -240,5 +244,5 @@ class World:
         )
         scoring = self.scoring and (self.scoring.tier, len(self.scoring.samples), self.scoring.expected)
         failed = frozenset(leg for leg, _ in c._errors)
-        screen = (c._screen.visible, c._screen.superseded, c._showing, c._announced)
+        screen = (c._screen.visible, c._screen.superseded, c._showing, c._announced, c._broke)
         return (c.phase, c.tier, c.verdict, answers, judging, c._hedge_at, c._hedged_at, screen, scoring, failed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from streamroute.gateway.ledger.entries import Exceeded, Limits, Opened, Outcome, Standing
-from streamroute.gateway.ledger.unkept import Unkept
+from tests.gateway.books import Blank
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Kept:
         pass
 
 
-class FakeLedger(Unkept):
+class FakeLedger(Blank):
     """Admits with `says`: a standing, or a limit that is exceeded."""
 
     def __init__(self, says: Standing | Exceeded | None = None) -> None:
@@ -31,10 +31,10 @@ class FakeLedger(Unkept):
         self.accounts: list[Kept] = []
         self.asked: list[Limits] = []
 
-    def open(self, entry: Opened) -> Kept:  # type: ignore[override]
+    def open(self, entry: Opened) -> Kept:
         self.accounts.append(Kept(entry))
         return self.accounts[-1]
 
-    async def admit(self, entry: Opened, limits: Limits) -> tuple[Kept, Standing] | Exceeded:  # type: ignore[override]
+    async def admit(self, entry: Opened, limits: Limits) -> tuple[Kept, Standing] | Exceeded:
         self.asked.append(limits)
         return self.says if isinstance(self.says, Exceeded) else (self.open(entry), self.says)

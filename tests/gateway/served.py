@@ -17,6 +17,7 @@ from streamroute.config.settings import RouteSettings, ServerSettings
 from streamroute.core.plan import AutoRelease
 from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
+from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.server import listening
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
@@ -84,8 +85,8 @@ class Reply:
 
     @property
     def events(self) -> list[Any]:
-        """The events of a streamed reply; `[DONE]` as that string."""
-        blocks = [block for block in self.body.decode().split("\n\n") if block]
+        """The events of a streamed reply; `[DONE]` as that string. Comments are none."""
+        blocks = [block for block in self.body.decode().split("\n\n") if block and not block.startswith(":")]
         return [data if (data := block.removeprefix("data: ")) == "[DONE]" else json.loads(data) for block in blocks]
 
 
@@ -118,8 +119,9 @@ async def serving(
     max_body_bytes: int = 1 << 20,
     route: RouteSettings | None = None,
     journal: Journal | None = None,
+    ledger: Ledger | None = None,
     router: Mapping[str, Any] | None = None,
-    price: Price | None = None,
+    prices: tuple[Price, Price] = (Price(), Price()),
     **more: Any,
 ) -> AsyncGenerator[Served]:
     """The route `auto` over `cheap` and `large`, three probes, at a free port; `router` is more for the
@@ -128,19 +130,23 @@ async def serving(
     server = server or ServerSettings(port=0, drain_seconds=0)
     settings = route or RouteSettings(name="auto", tiers=("cheap", "large"))
     tiers = [
-        Tier(upstream=cheap, probes=ProbePlan(count=3), price=price or Price()),
-        Tier(upstream=large, prefill=True),
+        Tier(upstream=cheap, probes=ProbePlan(count=3), price=prices[0]),
+        Tier(upstream=large, prefill=True, price=prices[1]),
     ]
     log = RecordingLog()
     async with AsyncExitStack() as stack:
-        made = Router(tiers, scorer=scorer or ScriptedScorer(), auto=SHOWS, **(router or {}))
-        served = {settings.name: ServedRoute(settings, await stack.enter_async_context(made))}
+        made = await stack.enter_async_context(
+            Router(tiers, scorer=scorer or ScriptedScorer(), auto=SHOWS, **(router or {}))
+        )
+        served = {settings.name: ServedRoute(settings, made)}
         app = create_app(
             served,
             api_key=api_key,
             max_body_bytes=max_body_bytes,
             log=log,
             journal=journal,
+            ledger=ledger,
+            keep_alive=server.keep_alive,
             limits=server.limits,
             **more,
         )

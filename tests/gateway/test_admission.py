@@ -191,7 +191,9 @@ def test_money_for_extras_is_estimated_before_and_cut_down_to_what_there_is() ->
         # 9 tokens of prompt and 96 of answer, at a price of 1 a million for each, are 105 millionths a probe.
         ledger = FakeLedger(Standing(extra_cost=220e-6))
         settings = route(amplification=AmplificationSettings(cost_per_minute=1.0))
-        async with serving(ledger=ledger, route=settings, price=Price(prompt=1.0, completion=1.0)) as served:
+        async with serving(
+            ledger=ledger, route=settings, prices=(Price(prompt=1.0, completion=1.0), Price())
+        ) as served:
             reply = await served.post(ASK)
             assert reply.json["streamroute"]["shed"] == ["probes"]
             assert probes_of(served) == 2

@@ -383,3 +383,98 @@ def test_events_that_are_ready_together_leave_in_one_write(monkeypatch: pytest.M
         assert len(writes) <= 2
 
     virtually(main)
+
+
+def test_every_option_may_come_by_header_and_the_body_wins() -> None:
+    async def main() -> None:
+        async with serving(disagreeing()) as served:
+            judged = await served.post(body())
+            unjudged = await served.post(body(), x_streamroute_judge=" False ")
+            wins = await served.post(body(streamroute={"judge": True}), x_streamroute_judge="false")
+            large = await served.post(body(), x_streamroute_tier="large", x_streamroute_judge="false")
+            said = [reply.json["streamroute"] for reply in (judged, unjudged, wins, large)]
+            assert [(each["tier"], each["unjudged"]) for each in said] == [
+                ("large", None),
+                ("cheap", "asked"),
+                ("large", None),
+                ("large", "asked"),
+            ]
+
+    virtually(main)
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "named"),
+    [
+        ("x-streamroute-judge", "maybe", "expected one of true, false, found 'maybe'"),
+        ("x-streamroute-judge", "", "expected one of true, false"),
+        ("x-streamroute-tier", "huge", "there is cheap, large"),
+        ("x-streamroute-tier", " ", "expected a name"),
+        ("x-streamroute-release", "null", "expected one of hold, retract, append, continue, auto"),
+    ],
+)
+def test_a_header_that_says_nothing_known_is_named(header: str, value: str, named: str) -> None:
+    async def main() -> None:
+        async with serving() as served:
+            reply = await served.post(body(), **{header.replace("-", "_"): value})
+            assert (reply.status, reply.error["param"], reply.error["code"]) == (400, header, "invalid_value")
+            assert named in reply.error["message"]
+            assert not served.cheap.calls
+
+    virtually(main)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}}, "response_format"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+        ({"functions": [{"name": "f"}]}, "tools"),
+        ({"modalities": ["text", "audio"], "audio": {"voice": "x", "format": "mp3"}}, "media"),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_cannot_be_judged_says_so_in_headers_and_body(fields: dict[str, Any], why: str, stream: bool) -> None:
+    async def main() -> None:
+        async with serving() as served:
+            reply = await served.post(body(stream=stream, stream_options={"include_usage": True}, **fields))
+            assert reply.headers["x-streamroute-unjudged"] == why
+            last = reply.events[-2] if stream else reply.json
+            assert (last["streamroute"]["unjudged"], last["streamroute"]["tier"]) == (why, "large")
+            assert not served.cheap.calls
+
+    virtually(main)
+
+
+def test_every_parameter_of_the_sdk_reaches_the_model_as_it_was_sent() -> None:
+    untouched: dict[str, Any] = {
+        "max_completion_tokens": 20,
+        "stop": ["\n"],
+        "seed": 7,
+        "logprobs": True,
+        "top_logprobs": 3,
+        "parallel_tool_calls": False,
+        "metadata": {"a": "b"},
+        "store": False,
+        "prediction": {"type": "content", "content": "x"},
+        "service_tier": "flex",
+        "reasoning_effort": "low",
+        "verbosity": "low",
+        "modalities": ["text"],
+        "prompt_cache_key": "k",
+        "prompt_cache_retention": "24h",
+        "safety_identifier": "s",
+        "web_search_options": {},
+        "logit_bias": {"1": -100},
+        "user": "u",
+        "temperature": 0.5,
+        "unknown_to_all": [{"x": 2**70}],
+    }
+
+    async def main() -> None:
+        async with serving() as served:
+            await served.post(body(**untouched))
+            answer = next(call for call in served.cheap.calls if not call.request.probe)
+            assert dict(answer.request.params) == untouched
+
+    virtually(main)

@@ -103,9 +103,9 @@ def test_upstreams_that_refuse_are_named_with_what_they_said() -> None:
         refusing = Reply.error(429, "too fast")
         async with staged(ModelServer(refusing), ModelServer(refusing)) as stage:
             async with AsyncOpenAI(base_url=f"{stage.url}/v1", api_key="any", max_retries=0) as client:
-                with pytest.raises(openai.InternalServerError) as caught:
+                with pytest.raises(openai.RateLimitError) as caught:
                     await streamed(client)
-            assert caught.value.status_code == 502
+            assert caught.value.status_code == 429
             assert "cheap: " in caught.value.message
             assert "large: HTTP 429: too fast" in caught.value.message
             await stage.quiet()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
 import openai
 import pytest
+from aiohttp import web
 
 from streamroute.errors import UpstreamError
 from streamroute.gateway.errors import problem_of
@@ -105,7 +107,7 @@ def test_a_body_that_cannot_be_unpacked_is_a_400() -> None:
 def test_unknown_paths_and_methods_have_the_error_shape() -> None:
     async def main() -> None:
         async with serving() as served:
-            reply = await served.get("/v1/completions")
+            reply = await served.get("/v1/assistants")
             assert (reply.status, reply.error["code"]) == (404, "unknown_path")
             reply = await served.get("/v1/chat/completions")
             assert (reply.status, reply.error["code"]) == (405, "method_not_allowed")
@@ -209,3 +211,23 @@ def test_an_unexpected_error_says_nothing_of_itself_but_to_the_log() -> None:
 def test_a_tool_call_that_is_none_is_the_upstreams_fault() -> None:
     problem = problem_of(WireError("not a tool-call array"))
     assert (problem.status, problem.type) == (502, "upstream_error")
+
+
+def test_a_client_that_leaves_while_it_is_written_to_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def left(response: web.StreamResponse, data: bytes) -> None:
+        assert response._req is not None
+        assert response._req.transport is not None
+        response._req.transport.abort()
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    async def main() -> None:
+        async with serving() as served:
+            with monkeypatch.context() as patch:
+                patch.setattr(web.StreamResponse, "write", left)
+                with pytest.raises(aiohttp.ClientError):
+                    await served.post(body(stream=True))
+            (line,) = served.log.lines
+            assert (line["event"], line["status"], line["error"]) == ("request", 499, "the client has left")
+            assert served.running == 0
+
+    virtually(main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -46,22 +47,90 @@ async def serving_model(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_running_streams_finish_and_takes_no_more(number: signal.Signals) -> None:
+def test_a_signal_lets_running_streams_finish_and_tells_others_to_come_back(number: signal.Signals) -> None:
     async def main() -> None:
         async with (
-            serving_model(Reply([(0, "It is"), (5, " Canberra.")])) as (url, _, server, log),
+            serving_model(Reply([(0, "It is"), (5, " Canberra.")])) as (url, model, server, log),
             aiohttp.ClientSession() as http,
         ):
+            async with http.get(f"{url}/healthz") as health:  # its connection is used again
+                assert health.status == 200
             async with http.post(f"{url}/v1/chat/completions", json=ASK) as response:
                 await response.content.readuntil(b"It is")
                 os.kill(os.getpid(), number)
+                await asyncio.sleep(1)
+                for refused in (http.post(f"{url}/v1/chat/completions", json=ASK), http.get(f"{url}/v1/models")):
+                    async with refused as reply:
+                        assert (reply.status, reply.headers["Retry-After"], reply.headers["Connection"]) == (
+                            503,
+                            "5",
+                            "close",
+                        )
+                        assert (await reply.json())["error"]["code"] == "stopping"
+                async with http.get(f"{url}/healthz") as health:
+                    assert (health.status, health.headers["Connection"]) == (503, "close")
+                    assert await health.json() == {"status": "draining", "running": 1}
+                reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+                began = asyncio.get_running_loop().time()
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert (await reader.read()).startswith(b"HTTP/1.1 503")  # to the end, which comes at once
+                assert asyncio.get_running_loop().time() == pytest.approx(began, abs=1)
+                writer.close()
                 said = await response.content.read()
             assert b"Canberra." in said
             assert said.endswith(b"data: [DONE]\n\n")
             await server
             with pytest.raises(aiohttp.ClientConnectorError):
                 await http.get(f"{url}/healthz")
-            assert [line["event"] for line in log.lines] == ["listening", "stopping", "request"]
+            assert len(model.seen) == 1
+            assert [line["status"] for line in log.lines if line["event"] == "request"] == [
+                200,
+                503,
+                503,
+                503,
+                503,
+                200,
+            ]
+            assert [line["event"] for line in log.lines if line["event"] != "request"] == ["listening", "stopping"]
+
+    virtually(main)
+
+
+def test_a_second_signal_does_not_wait() -> None:
+    async def main() -> None:
+        async with (
+            serving_model(Reply([(0, "It is"), (HANG, "")]), drain_seconds=1000.0) as (url, _, _, _),
+            aiohttp.ClientSession() as http,
+            http.post(f"{url}/v1/chat/completions", json=ASK) as response,
+        ):
+            await response.content.readuntil(b"It is")
+            began = asyncio.get_running_loop().time()
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(7)
+            os.kill(os.getpid(), signal.SIGINT)
+            said = await response.content.read()
+            assert b'"code":"stopping"' in said
+            assert b"[DONE]" not in said
+            assert 7 <= asyncio.get_running_loop().time() - began < 8
+
+    virtually(main)
+
+
+def test_a_request_whose_body_comes_too_late_is_told_so() -> None:
+    async def main() -> None:
+        async with staged(ModelServer(Reply.of("no")), ModelServer(Reply.of("no"))) as stage:
+            host, port = stage.url.removeprefix("http://").split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            body = json.dumps(ASK).encode()
+            writer.write(
+                f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            )
+            await asyncio.sleep(1)  # it is in, and waits for its body
+            assert await stage.app[IN_FLIGHT].drain(0.0) == 0
+            writer.write(body)
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 503")
+            writer.close()
+            assert stage.seen == []
 
     virtually(main)
 

@@ -16,6 +16,7 @@ from streamroute.config.load import loads
 from streamroute.config.settings import ServerSettings
 from streamroute.gateway.app import create_app
 from streamroute.gateway.keys import IN_FLIGHT
+from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.server import listening
 from streamroute.testing import ScriptedScorer
 from streamroute.uncertainty.base import Scorer
@@ -52,7 +53,8 @@ class ModelServer(UpstreamServer):
         self.answer, self.probe = answer, probe or answer
 
     def _reply(self, body: Mapping[str, Any]) -> Reply:
-        answer, probe = self.scenes.get(body["messages"][-1]["content"], (self.answer, self.probe))
+        asked = body["messages"][-1]["content"] if "messages" in body else ""
+        answer, probe = self.scenes.get(asked, (self.answer, self.probe))
         return probe if is_probe(body) else answer
 
 
@@ -95,12 +97,19 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(cheap: ModelServer, large: ModelServer, *, scorer: Scorer | None = None) -> AsyncGenerator[Stage]:
+async def staged(
+    cheap: ModelServer,
+    large: ModelServer,
+    *,
+    scorer: Scorer | None = None,
+    config: str = CONFIG,
+    ledger: Ledger | None = None,
+) -> AsyncGenerator[Stage]:
     async with cheap, large:
         # A deadline passes in real time: on a busy machine before a route is where the test waits for it.
-        settings = loads(f"{CONFIG.format(cheap=cheap.url, large=large.url)}decision_deadline = inf\n")
+        settings = loads(f"{config.format(cheap=cheap.url, large=large.url)}decision_deadline = inf\n")
         async with compose(settings, scorer=scorer or ScriptedScorer()) as routes:
-            app = create_app(routes, log=RecordingLog())
+            app = create_app(routes, log=RecordingLog(), ledger=ledger)
             async with listening(app, ServerSettings(port=0, drain_seconds=0)) as url:
                 stage = Stage(cheap, large, url, app)
                 try:

@@ -10,13 +10,13 @@ import anyio
 import pytest
 
 from streamroute.core.actions import Action
-from streamroute.core.events import DeltaReceived, Event, RouteStarted
+from streamroute.core.events import DeltaReceived, Event, EvidenceReceived, ReaderLeft, RouteStarted
 from streamroute.core.policy import Policy, Snapshot, Threshold
 from streamroute.core.trace import Trace, replay
 from streamroute.core.types import Decision, Evidence, Leg, Release, Usage, Verdict
 from streamroute.errors import BadRequestError, ConfigError, RouteError, ScorerError, UpstreamError
 from streamroute.routing.router import Price, ProbePlan, RoutedStream, Router, Tier
-from streamroute.routing.stream import LegState, Route, StreamEvent, TextDelta
+from streamroute.routing.stream import LegState, Noted, Route, StreamEvent, TextDelta
 from streamroute.testing import CallState, Script, ScriptedScorer, ScriptedUpstream, run_virtual
 from tests.routing.support import ASK, cheap, large, router, told
 
@@ -350,6 +350,39 @@ def test_an_observer_hears_a_trace_that_replays_to_the_same_end() -> None:
     assert trace.events[0] == (0.0, RouteStarted())
     replayed = replay(Trace.loads(trace.dumps()), made.plan)
     assert (replayed.cascade.tier, replayed.cascade.verdict) == (route.tier, route.verdict)
+
+
+def test_what_an_observer_notes_of_a_step_comes_before_what_the_step_shows() -> None:
+    async def main() -> list[StreamEvent]:
+        def observe(now: float, event: Event, actions: tuple[Action, ...]) -> None:
+            if isinstance(event, EvidenceReceived) and actions:
+                stream.note({"decided": stream.route.verdict is not None})
+
+        made = router(cheap(probes=DIFFER), large())
+        async with made, made.stream(ASK, observer=observe) as stream:
+            assert stream.plan.policy == made.plan.policy
+            return [event async for event in stream]
+
+    events = [event for event in run_virtual(main) if not isinstance(event, TextDelta)]
+    assert events[0] == Noted({"decided": True})
+    assert told(events) == ["[retracted]", "[large]"]
+
+
+def test_what_an_observer_notes_when_the_reader_has_left_is_lost() -> None:
+    heard: list[Event] = []
+
+    async def main() -> None:
+        def observe(now: float, event: Event, actions: tuple[Action, ...]) -> None:
+            heard.append(event)
+            stream.note({})
+
+        made = router(cheap(probes=DIFFER), large())
+        async with made, made.stream(ASK, observer=observe) as stream:
+            await anext(stream)
+        stream.note({})
+
+    run_virtual(main)
+    assert isinstance(heard[-1], ReaderLeft)
 
 
 def test_events_tell_no_ends_and_no_usage_of_legs_that_may_not_be_kept() -> None:

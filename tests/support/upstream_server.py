@@ -71,6 +71,7 @@ class Seen:
     headers: Mapping[str, str]
     connection: tuple[str, int]
     started: float
+    path: str = ""
     first_byte: float | None = None
     closed_by_client: float | None = None
     finished: float | None = None
@@ -95,7 +96,8 @@ class UpstreamServer:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        app.router.add_post("/v1/chat/completions", self._handle)
+        for endpoint in ("chat/completions", "completions", "embeddings"):
+            app.router.add_post(f"/v1/{endpoint}", self._handle)
         # Without the first, a server does not see that its client has gone until it writes again.
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.01)
         await self._runner.setup()
@@ -129,7 +131,7 @@ class UpstreamServer:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         now = asyncio.get_running_loop().time
         peer = request.transport.get_extra_info("peername") if request.transport else ("", 0)
-        seen = Seen(await request.json(), request.headers.copy(), peer[:2], now())
+        seen = Seen(await request.json(), request.headers.copy(), peer[:2], now(), request.path)
         self.seen.append(seen)
         self._changed.set()
         try:

@@ -17,6 +17,8 @@ from streamroute.testing import Script, ScriptedUpstream
 from streamroute.upstreams.base import ChatRequest, Upstream
 from streamroute.upstreams.openai import OpenAIUpstream
 from streamroute.upstreams.recorded import RecordedUpstream, Recording, Step
+from streamroute.upstreams.resilient import Resilient
+from streamroute.upstreams.retry import RetryPolicy
 from streamroute.upstreams.sdk import SDKUpstream
 from tests.support.upstream_server import HANG, Reply, UpstreamServer
 
@@ -93,6 +95,12 @@ class OpenAIHarness(ServerHarness):
         self.upstream = OpenAIUpstream(name=self.name, base_url=server.url, model=self.model, supports_n=True)
 
 
+class ResilientHarness(OpenAIHarness):
+    def __init__(self, server: UpstreamServer) -> None:
+        super().__init__(server)
+        self.upstream = Resilient(self.upstream, retry=RetryPolicy(attempts=1, wait=0.0))
+
+
 class SDKHarness(ServerHarness):
     def __init__(self, server: UpstreamServer, client: AsyncOpenAI) -> None:
         super().__init__(server)
@@ -161,8 +169,8 @@ async def harness(kind: str) -> AsyncGenerator[Harness]:
         yield RecordedHarness()
     else:
         async with UpstreamServer() as server:
-            if kind == "openai":
-                made: Harness = OpenAIHarness(server)
+            if kind in ("openai", "resilient"):
+                made: Harness = (OpenAIHarness if kind == "openai" else ResilientHarness)(server)
                 yield made
                 await made.upstream.aclose()
             else:

@@ -14,7 +14,7 @@ from streamroute.errors import ConfigError, ModelFileError, UpstreamError, Upstr
 from streamroute.upstreams.base import ChatRequest, Upstream
 from tests.upstreams.harness import MESSAGES, REQUEST, Harness, Plan, collect, harness
 
-KINDS = ["openai", "sdk", "recorded", "scripted"]
+KINDS = ["openai", "resilient", "sdk", "recorded", "scripted"]
 
 
 @pytest.fixture(params=KINDS)

@@ -45,6 +45,16 @@ async def test_the_request_is_what_the_server_expects() -> None:
     assert seen.headers["Accept-Encoding"] == "identity"
 
 
+async def test_a_requests_own_headers_go_with_it_and_never_take_the_place_of_the_upstreams() -> None:
+    async with serving(api_key="sk-1", headers={"X-Team": "blue"}) as (server, upstream):
+        brought = {"x-request-id": "mine", "authorization": "Bearer other", "x-team": "red"}
+        await collect(upstream, ChatRequest(messages=REQUEST.messages, headers=brought))
+        await collect(upstream, REQUEST)
+        first, second = (seen.headers for seen in server.seen)
+    assert (first["x-request-id"], first["Authorization"], first["X-Team"]) == ("mine", "Bearer sk-1", "blue")
+    assert "x-request-id" not in second
+
+
 async def test_a_server_that_does_not_tell_usage_gets_no_stream_options() -> None:
     async with serving(include_usage=False) as (server, upstream):
         deltas = await collect(upstream)

@@ -63,6 +63,15 @@ async def test_the_request_is_the_same_as_ours_with_the_clients_own_headers() ->
     assert seen.headers["Authorization"] == "Bearer sk-secret"
 
 
+async def test_a_requests_own_headers_go_with_it_and_never_take_the_place_of_the_clients() -> None:
+    async with serving(client={"default_headers": {"X-Team": "blue"}}) as (server, upstream):
+        brought = {"x-request-id": "mine", "authorization": "Bearer other", "x-team": "red"}
+        await collect(upstream, ChatRequest(messages=REQUEST.messages, headers=brought))
+        (seen,) = server.seen
+    assert seen.headers["x-request-id"] == "mine"
+    assert (seen.headers["Authorization"], seen.headers["X-Team"]) == ("Bearer sk-secret", "blue")
+
+
 async def test_the_name_is_the_models_unless_it_is_given() -> None:
     async with openai.AsyncOpenAI(api_key="k") as client:
         assert SDKUpstream(client, model="small-1").name == "small-1"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamroute.wire.openai import decode_error_message
+from streamroute.wire.openai import decode_error
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,10 @@ from streamroute.wire.openai import decode_error_message
     ],
 )
 def test_the_message_is_found_in_every_shape(body: bytes, message: str) -> None:
-    assert decode_error_message(body) == message
+    assert decode_error(body)[0] == message
 
 
 def test_a_message_is_bounded() -> None:
-    message = decode_error_message(b'{"error": "' + b"x" * 10_000 + b'"}')
+    message = decode_error(b'{"error": "' + b"x" * 10_000 + b'"}')[0]
     assert len(message) == 500
     assert message.endswith("…")

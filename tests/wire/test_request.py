@@ -29,7 +29,8 @@ def refused_field(**fields: Any) -> BadRequestError:
 
 
 def test_the_smallest_request() -> None:
-    assert decode() == ClientRequest(model="m", messages=(USER,), params={})
+    asked = {"model": "m", "messages": [USER]}
+    assert decode() == ClientRequest(model="m", messages=(USER,), params={}, document=asked)
 
 
 def test_what_we_read_is_taken_out_and_everything_else_passes_untouched() -> None:
@@ -178,7 +179,7 @@ def test_a_body_must_be_an_object(body: bytes) -> None:
             {"streamroute": {"judge": "no"}},
             "streamroute.judge",
             "invalid_type",
-            "streamroute.judge: expected boolean, got string",
+            "streamroute.judge: expected boolean or null, got string",
         ),
         ({"streamroute": 1}, "streamroute", "invalid_type", "streamroute: expected object or null, got integer"),
     ],
@@ -254,3 +255,45 @@ def test_what_we_have_to_say_wins_over_params() -> None:
 def test_usage_is_not_asked_of_servers_that_refuse_it() -> None:
     params = {"stream_options": {"y": 1}}
     assert "stream_options" not in request_body(model="m", messages=[USER], params=params, include_usage=False)
+
+
+def test_a_whole_number_is_an_integer_however_it_is_written() -> None:
+    request = decode_request(b'{"model": "m", "messages": [{"role": "user", "content": "x"}], "n": 2.0, "seed": 7e0}')
+    assert (request.n, request.params) == (2, {"seed": 7})
+    assert refused_field(n=1.5).param == "n"
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 5000])
+def test_a_number_beyond_all_bounds_is_said_to_be_one(number: str) -> None:
+    error = refused(f'{{"model": "m", "messages": [], "x": {number}}}'.encode())
+    assert (error.code, str(error)) == ("invalid_value", "the body holds a number that is too large")
+
+
+@pytest.mark.parametrize("field", ["modalities", "functions"])
+def test_what_says_whether_to_judge_is_checked(field: str) -> None:
+    assert refused_field(**{field: 5}).param == field
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"\xef\xbb\xbf{}", "invalid_json"),
+        (b'{"model": "\xff"}', "invalid_json"),
+        (b'{"model": "\\ud800"}', "invalid_json"),
+        (b"\x00", "invalid_json"),
+        (b"{} {}", "invalid_json"),
+        (b"NaN", "invalid_json"),
+        (b'{"n": NaN}', "invalid_json"),
+        (b"null", "invalid_type"),
+        (b"", "invalid_json"),
+    ],
+)
+def test_what_is_not_a_json_object_is_said_not_to_be_one(body: bytes, code: str) -> None:
+    error = refused(body)
+    assert (error.code, error.param) == (code, None)
+
+
+def test_of_a_field_that_is_said_twice_the_last_counts_for_all() -> None:
+    body = b'{"model": "a", "model": "b", "messages": [{"role": "user", "content": "x"}], "x": 1, "x": 2}'
+    request = decode_request(body)
+    assert (request.model, request.params) == ("b", {"x": 2})

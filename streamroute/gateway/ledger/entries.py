@@ -33,7 +33,9 @@ class Opened:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How it ended: the status that the client saw (499: it had left), all that the route did, why it was not judged,
-    what was shed of it (`probes`, `hedge`, `judging`) for the amplification budget, and what is told of a failure."""
+    what was shed of it (`probes`, `hedge`, `judging`) for the amplification budget, and the code of its failure.
+    `reply_id` is the id in the reply's body where it is the upstream's and not that of `Opened`. `largest_cost`
+    estimates what the answer that stands would have cost of the route's largest tier, None where that has no price."""
 
     status: int
     seconds: float
@@ -41,6 +43,8 @@ class Outcome:
     unjudged: str | None = None
     shed: Sequence[str] = ()
     error: str | None = None
+    reply_id: str | None = None
+    largest_cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,11 +108,13 @@ class Ledger(Protocol):
 
     async def admit(self, entry: Opened, limits: Limits) -> tuple[Account, Standing] | Exceeded:
         """Begin an account if the limits allow it, in one step, over all processes that share the ledger. What `entry`
-        asks for of the amplification budget is cut down to what there is of it."""
+        asks for of the amplification budget is cut down to what there is of it. A request is in the ledger when this
+        returns. Raises `LedgerError`."""
         ...
 
-    async def decision(self, id: str) -> Mapping[str, Any] | None:
-        """Everything about one request, by its request id or the id of its reply; texts are never in it."""
+    async def decision(self, id: str, *, key: str | None = None) -> Mapping[str, Any] | None:
+        """Everything about the last request with that id, its own or its reply's; texts are never in it. With `key`
+        only of those that came with the key of that name. Raises `LedgerError`, as do the next two."""
         ...
 
     async def recent(self, limit: int) -> Sequence[Mapping[str, Any]]:

@@ -20,6 +20,10 @@ class _Rule(Policy):
 
     limit: float = 0.5
 
+    @property
+    def score_limit(self) -> float:
+        return self.limit
+
     @abc.abstractmethod
     def enough(self, evidence: Evidence) -> bool:
         """Whether to stop here. Called with the answer judged."""

@@ -103,6 +103,7 @@ def test_the_score_at_the_stop_decides(kind: type[FixedCount | AdaptiveConsisten
 
     assert verdict(0.3) == (Decision.ACCEPT, "stop_keep")
     assert verdict(0.31) == (Decision.ESCALATE, "stop_escalate")
+    assert kind(limit=0.3).score_limit == 0.3
 
 
 @given(ASSIGNMENTS, st.sampled_from([FixedCount(count=3), ESC(), Sprt()]))
