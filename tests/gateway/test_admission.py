@@ -12,6 +12,7 @@ from streamroute.config.settings import AmplificationSettings, BudgetSettings, K
 from streamroute.gateway.admission import limits_of
 from streamroute.gateway.auth import hash_of
 from streamroute.gateway.ledger.entries import Exceeded, Limits, Standing
+from streamroute.gateway.ledger.ledger import SqliteLedger
 from streamroute.routing.router import Price
 from tests.gateway.ledgers import FakeLedger
 from tests.gateway.served import QUESTION, RIGHT, Served, serving, virtually
@@ -199,5 +200,28 @@ def test_money_for_extras_is_estimated_before_and_cut_down_to_what_there_is() ->
             assert probes_of(served) == 2
             assert ledger.accounts[0].entry.extra_cost == pytest.approx(3 * 105e-6)
             assert ledger.asked[0].extra_cost == 1.0
+
+    virtually(main)
+
+
+def test_with_the_ledger_that_is_kept_rates_money_and_extras_run_out() -> None:
+    async def main() -> None:
+        prices = (Price(prompt=1.0, completion=1.0), Price())
+        keys = [key(requests_per_minute=2, budget=BudgetSettings(day=1.0))]
+        settings = route(amplification=AmplificationSettings(calls_per_minute=4))
+        async with serving(ledger=SqliteLedger.in_memory(), keys=keys, route=settings) as served:
+            replies = [await served.post(ASK, Authorization=f"Bearer {KEY}") for _ in range(3)]
+            assert [reply.status for reply in replies] == [200, 200, 429]
+            assert [reply.json["streamroute"]["shed"] for reply in replies[:2]] == [[], ["probes"]]
+            assert replies[2].error["code"] == "rate_limit_exceeded"
+            assert 1 <= int(replies[2].headers["Retry-After"]) <= 60
+        month, day = key(budget=BudgetSettings(month=1e-9)), route(budget=BudgetSettings(day=1e-9))
+        for keys, settings in (([month], route()), ([key()], day)):
+            book = SqliteLedger.in_memory()
+            async with serving(ledger=book, prices=prices, keys=keys, route=settings) as served:
+                replies = [await served.post(ASK, Authorization=f"Bearer {KEY}") for _ in range(2)]
+                assert [reply.status for reply in replies] == [200, 429]
+                assert replies[1].error["code"] == "insufficient_quota"
+                assert replies[1].headers["x-should-retry"] == "false"
 
     virtually(main)
