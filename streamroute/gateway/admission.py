@@ -26,7 +26,7 @@ SHED = "amplification_budget"
 async def admitted(request: web.Request, asked: ClientRequest, assigned: Assignment) -> Exchange:
     """The exchange, with its account open and cut down to what it may take; nothing of it is started.
 
-    Raises a refusal: 403 for what the key may not ask for, 429 where its requests or the money are spent.
+    What the key may ask for is for the catalogue to say. Raises a 429 refusal where its requests or money are spent.
     """
     client = request[CLIENT]
     exchange = Exchange(request, asked, assigned)

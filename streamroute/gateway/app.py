@@ -49,7 +49,7 @@ from streamroute.gateway.measures import label_of
 from streamroute.gateway.media import expect_json
 from streamroute.gateway.metrics import metrics
 from streamroute.gateway.openapi.document import add_openapi
-from streamroute.gateway.page import PATHS, add_page
+from streamroute.gateway.page import add_page
 from streamroute.gateway.shadows import Shadows
 from streamroute.gateway.tracing import PassedOn, Tracing
 
@@ -153,7 +153,7 @@ def _envelope(keyrings: Keyrings, log: Logger) -> Any:
 
     async def guarded(request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
-            if request.path not in PUBLIC and request.path not in PATHS:
+            if request.path not in PUBLIC:
                 if request.app[IN_FLIGHT].draining:
                     raise stopping()
                 request[CLIENT] = keyrings.current.client(request.headers)

@@ -20,7 +20,7 @@ from streamroute.gateway.errors import Problem, RefusedError, refusal
 
 __all__ = ("CLIENT", "EVERYONE", "PUBLIC", "Client", "Keyring", "hash_of", "new_key", "require_board")
 
-PUBLIC: Final = frozenset({"/healthz", "/ui", "/openapi.json"})
+PUBLIC: Final = frozenset({"/healthz", "/ui", "/ui/", "/openapi.json"})
 """What needs no key: it tells nothing of anybody's requests."""
 
 _PREFIX: Final = "sr-"

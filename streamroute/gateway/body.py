@@ -30,21 +30,32 @@ async def body_of(request: web.Request) -> bytes:
     return body
 
 
-# The closing quote is optional, and nothing is given back: an unended string is one match, not one for each quote.
-_STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_TELLING: Final = b'"[]{}'
+_REST: Final = bytes(set(range(256)) - set(_TELLING))
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
-_OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_ESCAPES: Final = re.compile(rb"\\.", re.DOTALL)
+_STRINGS: Final = re.compile(rb'"[^"]*+"?')  # where one does not end, all that follows is in it
+_BLOCK: Final = 1 << 16
 
 
 def check_depth(body: bytes, depth: int) -> None:
     """Raises `BadRequestError` for JSON with more than `depth` lists and objects in each other. Before it is decoded,
-    and without recursion: what is too deep would break in one place or another. Not JSON is for the decoder to say."""
+    and without recursion: what is too deep would break in one place or another. Not JSON is for the decoder to say.
+
+    Takes 16 MiB of anything in well under a second: each step is one pass of C over fewer bytes than the one before.
+    """
     if body.count(b"[") + body.count(b"{") <= depth:
         return
-    brackets = _STRINGS.sub(b"", body).translate(_SQUARE, _OTHERS)
-    for _ in range(depth):  # each turn takes the innermost away
-        if not brackets:
-            return
-        brackets = brackets.replace(b"[]", b"")
-    if brackets:
-        raise BadRequestError(f"the body is nested more than {depth} levels deep", code="too_deep")
+    import numpy as np  # most bodies are shallow
+
+    # What is escaped tells nothing; of the rest only quotes and brackets are left. Two quotes with nothing between them
+    # end a string and begin one, or the other way round: as good as none.
+    telling = _ESCAPES.sub(b"", body).translate(_SQUARE, _REST).replace(b'""', b"")
+    brackets = _STRINGS.sub(b"", telling)
+    level = 0
+    for start in range(0, len(brackets), _BLOCK):
+        block = np.frombuffer(brackets, np.uint8, min(_BLOCK, len(brackets) - start), start)
+        levels = level + np.cumsum(ord("\\") - block.astype(np.int64))  # "[" is one below it, "]" one above
+        if levels.max() > depth:
+            raise BadRequestError(f"the body is nested more than {depth} levels deep", code="too_deep")
+        level = int(levels[-1])

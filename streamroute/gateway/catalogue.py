@@ -10,7 +10,7 @@ from typing import Any
 from streamroute.config.compose import ServedRoute
 from streamroute.core.types import Release
 from streamroute.errors import BadRequestError
-from streamroute.gateway.auth import EVERYONE, Client
+from streamroute.gateway.auth import Client
 from streamroute.gateway.errors import refusal
 from streamroute.gateway.options import header_of, with_headers
 from streamroute.upstreams.relay import Relays
@@ -57,7 +57,7 @@ class Catalogue:
     def routes(self) -> tuple[ServedRoute, ...]:
         return tuple(self._routes.values())
 
-    def models(self, client: Client = EVERYONE) -> list[dict[str, Any]]:
+    def models(self, client: Client) -> list[dict[str, Any]]:
         """The names that `client` may ask for, as `/v1/models` lists them: routes first."""
         routes = [
             {"id": name, "streamroute": {"kind": "route", "tiers": list(served.settings.tiers)}}
@@ -73,7 +73,7 @@ class Catalogue:
             if client.may_ask(str(model["id"]))
         ]
 
-    def assign(self, request: ClientRequest, headers: Mapping[str, str], client: Client = EVERYONE) -> Assignment:
+    def assign(self, request: ClientRequest, headers: Mapping[str, str], client: Client) -> Assignment:
         """Raises `RefusedError` for a model that is not here, which tells `client` of no name that it may not ask for,
         and `BadRequestError` for options that make no sense."""
         options = with_headers(request.options, headers)
@@ -105,7 +105,7 @@ class Catalogue:
             trace=options.trace,
         )
 
-    def serving(self, model: str, endpoint: str, client: Client = EVERYONE) -> Assignment:
+    def serving(self, model: str, endpoint: str, client: Client) -> Assignment:
         """For what is never judged: the tier of that name, or the first of the route's, that has the endpoint. Raises
         `RefusedError` where there is none."""
         client.require(model)
@@ -121,7 +121,7 @@ class Catalogue:
                 return Assignment(served=served, start_tier=index, release=served.settings.release, unjudged=unjudged)
         raise _not_served(model, endpoint)
 
-    def known(self, model: str, client: Client = EVERYONE) -> Mapping[str, Any]:
+    def known(self, model: str, client: Client) -> Mapping[str, Any]:
         """One of `models`. Raises `RefusedError` when it is not there."""
         for entry in self.models(client):
             if entry["id"] == model:

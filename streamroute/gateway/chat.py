@@ -31,6 +31,7 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     assigned = request.app[CATALOGUE].assign(asked, request.headers, request[CLIENT])
     request[NOTES].update(model=asked.model, stream=asked.stream)
     exchange = await admitted(request, asked, assigned)
+    assigned = exchange.assigned  # its judging may have been shed
     if passable(assigned):
         tiers = range(assigned.start_tier, len(assigned.served.router.tiers))
         return await passed_through(exchange, "chat", tiers)

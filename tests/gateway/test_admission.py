@@ -12,6 +12,8 @@ from streamroute.config.settings import AmplificationSettings, BudgetSettings, K
 from streamroute.gateway.admission import limits_of
 from streamroute.gateway.auth import hash_of
 from streamroute.gateway.ledger.entries import Exceeded, Limits, Standing
+from streamroute.gateway.ledger.ledger import SqliteLedger
+from streamroute.routing.router import Price
 from tests.gateway.ledgers import FakeLedger
 from tests.gateway.served import QUESTION, RIGHT, Served, serving, virtually
 
@@ -155,5 +157,71 @@ def test_what_is_not_judged_anyway_asks_for_nothing_and_sheds_nothing() -> None:
             reply = await served.post({**ASK, "model": "cheap"})
             assert (reply.json["streamroute"]["shed"], ledger.accounts[0].entry.extra_calls) == ([], 0)
             assert ledger.asked == []
+
+    virtually(main)
+
+
+class PickedShadows:
+    """Would shadow every request, and keeps which it was asked to."""
+
+    def __init__(self) -> None:
+        self.considered: list[str] = []
+
+    def picks(self, served: Any, id: str) -> bool:
+        return True
+
+    def consider(self, served: Any, messages: Any, params: Any, id: str) -> None:
+        self.considered.append(id)
+
+
+@pytest.mark.parametrize(("calls", "shed"), [(None, []), (8, []), (7, ["shadow"]), (2, ["shadow", "probes"])])
+def test_a_shadow_counts_among_the_extra_calls_and_is_shed_first(calls: int | None, shed: list[str]) -> None:
+    async def main() -> None:
+        shadows = PickedShadows()
+        settings = route(amplification=AmplificationSettings(calls_per_request=calls))
+        async with serving(route=settings, shadows=shadows) as served:
+            reply = await served.post(ASK)
+            assert reply.json["streamroute"]["shed"] == shed
+            assert len(shadows.considered) == (0 if shed else 1)
+
+    virtually(main)
+
+
+def test_money_for_extras_is_estimated_before_and_cut_down_to_what_there_is() -> None:
+    async def main() -> None:
+        # 9 tokens of prompt and 96 of answer, at a price of 1 a million for each, are 105 millionths a probe.
+        ledger = FakeLedger(Standing(extra_cost=220e-6))
+        settings = route(amplification=AmplificationSettings(cost_per_minute=1.0))
+        async with serving(
+            ledger=ledger, route=settings, prices=(Price(prompt=1.0, completion=1.0), Price())
+        ) as served:
+            reply = await served.post(ASK)
+            assert reply.json["streamroute"]["shed"] == ["probes"]
+            assert probes_of(served) == 2
+            assert ledger.accounts[0].entry.extra_cost == pytest.approx(3 * 105e-6)
+            assert ledger.asked[0].extra_cost == 1.0
+
+    virtually(main)
+
+
+def test_with_the_ledger_that_is_kept_rates_money_and_extras_run_out() -> None:
+    async def main() -> None:
+        prices = (Price(prompt=1.0, completion=1.0), Price())
+        keys = [key(requests_per_minute=2, budget=BudgetSettings(day=1.0))]
+        settings = route(amplification=AmplificationSettings(calls_per_minute=4))
+        async with serving(ledger=SqliteLedger.in_memory(), keys=keys, route=settings) as served:
+            replies = [await served.post(ASK, Authorization=f"Bearer {KEY}") for _ in range(3)]
+            assert [reply.status for reply in replies] == [200, 200, 429]
+            assert [reply.json["streamroute"]["shed"] for reply in replies[:2]] == [[], ["probes"]]
+            assert replies[2].error["code"] == "rate_limit_exceeded"
+            assert 1 <= int(replies[2].headers["Retry-After"]) <= 60
+        month, day = key(budget=BudgetSettings(month=1e-9)), route(budget=BudgetSettings(day=1e-9))
+        for keys, settings in (([month], route()), ([key()], day)):
+            book = SqliteLedger.in_memory()
+            async with serving(ledger=book, prices=prices, keys=keys, route=settings) as served:
+                replies = [await served.post(ASK, Authorization=f"Bearer {KEY}") for _ in range(2)]
+                assert [reply.status for reply in replies] == [200, 429]
+                assert replies[1].error["code"] == "insufficient_quota"
+                assert replies[1].headers["x-should-retry"] == "false"
 
     virtually(main)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import RouteSettings, Settings
+from streamroute.gateway.auth import EVERYONE
 from streamroute.gateway.generation import Generation, Generations
 from streamroute.routing.router import Router, Tier
 from streamroute.testing import ScriptedUpstream
@@ -18,7 +19,7 @@ def generation(name: str = "auto") -> Generation:
 
 
 def names(generations: Generations) -> list[str]:
-    return [model["id"] for model in generations.catalogue.models()]
+    return [model["id"] for model in generations.catalogue.models(EVERYONE)]
 
 
 def test_what_is_asked_for_after_a_replacement_is_of_the_new_one() -> None:

@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.log import server_logger
 
 from streamroute.config.settings import LimitSettings, ServerSettings
-from streamroute.gateway.guard import _Guard, _kernel_holds
+from streamroute.gateway.guard import _Discreet, _Guard, _kernel_holds
 from streamroute.testing import Script, ScriptedUpstream, run_virtual
 from tests.gateway.ledgers import FakeLedger
 from tests.gateway.served import QUESTION, Served, larger, serving, virtually
@@ -166,6 +168,10 @@ class Buffer(asyncio.Transport):
         super().__init__()
         self.held = held
         self.aborted: float | None = None
+        self.closed: float | None = None
+
+    def close(self) -> None:
+        self.closed = asyncio.get_running_loop().time()
 
     def get_write_buffer_size(self) -> int:
         return self.held
@@ -203,6 +209,63 @@ def test_a_client_is_cut_off_only_when_nothing_is_taken_for_all_of_the_time(
         assert transport.aborted == (None if aborted is None else pytest.approx(began + aborted))
 
     run_virtual(main)
+
+
+def idle_guard(transport: Buffer) -> _Guard:
+    """Of a connection whose first request has just been answered."""
+    guard = _Guard(asyncio.Protocol(), LIMITS, {})
+    guard.connection_made(transport)
+    guard.begun()
+    guard.ended()
+    return guard
+
+
+def test_an_idle_connection_is_closed_or_cut_off_where_something_is_still_unread() -> None:
+    async def main() -> None:
+        read, unread = Buffer(0), Buffer(10)
+        for transport in (read, unread):
+            idle_guard(transport)
+        await asyncio.sleep(76)
+        assert (read.closed, read.aborted) == (75, None)
+        assert (unread.closed, unread.aborted) == (None, 75)
+
+    run_virtual(main)
+
+
+def test_a_large_answer_that_is_being_read_is_no_idle_connection() -> None:
+    async def main() -> None:
+        transport = Buffer(1000)
+        guard = idle_guard(transport)
+        guard.pause_writing()
+        while transport.held:
+            await asyncio.sleep(20)
+            transport.held -= 100
+        guard.resume_writing()
+        assert (transport.aborted, transport.closed) == (None, None)
+        await asyncio.sleep(76)
+        assert transport.closed is not None
+
+    run_virtual(main)
+
+
+def test_a_connection_that_is_gone_is_watched_no_more() -> None:
+    async def main() -> None:
+        transport = Buffer(10)
+        guard = idle_guard(transport)
+        guard.pause_writing()
+        guard.connection_lost(None)
+        guard.ended()
+        await asyncio.sleep(1000)
+        assert (transport.aborted, transport.closed) == (None, None)
+
+    run_virtual(main)
+
+
+def test_aiohttp_may_log_what_is_no_bad_request(caplog: pytest.LogCaptureFixture) -> None:
+    log = _Discreet(server_logger, {})
+    log.exception("bad", exc_info=BadHttpMessage("secret"))
+    log.exception("broken", exc_info=RuntimeError())
+    assert [record.message for record in caplog.records] == ["broken"]
 
 
 async def test_what_the_kernel_holds_is_counted_too() -> None:

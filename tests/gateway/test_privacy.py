@@ -6,6 +6,7 @@ import io
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 
 from streamroute.config.settings import KeySettings
@@ -23,6 +24,8 @@ from streamroute.gateway.log import json_logger
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream
 from tests.gateway.ledgers import FakeLedger
 from tests.gateway.served import Served, serving, virtually
+from tests.gateway.two_tiers import ModelServer, staged
+from tests.support.upstream_server import Reply
 
 KEY, PROMPT, ANSWER, PROBE, LARGER = "sr-" + "5ecret" * 8, "prompt-text", "answer-text", "probe-text", "larger-text"
 ASK: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": f"What is {PROMPT}?"}]}
@@ -97,6 +100,31 @@ def test_no_line_of_the_log_and_no_account_holds_a_text_or_a_key(failing: str, s
     assert any(errors) == (failing != "none")
     for said in (*lines, *map(str, errors)):
         assert not [text for text in (KEY, PROMPT, ANSWER, PROBE, LARGER) if text in said], said
+
+
+@pytest.mark.parametrize("model", ["auto", "cheap"])
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply.error(400, f"cannot answer {PROMPT}"),
+        Reply.error(500, f"cannot answer {PROMPT}"),
+        Reply(body=PROMPT.encode(), content_type="text/html"),
+        Reply([(0, f'data: {{"error": {{"message": "{PROMPT}"}}}}\n\n'.encode())], end="eof"),
+        Reply([(0, ANSWER), (0, f"data: {PROMPT}\n\n".encode())], end="eof"),
+    ],
+)
+def test_nor_where_real_servers_say_it_and_bytes_are_passed_on(reply: Reply, stream: bool, model: str) -> None:
+    async def main() -> None:
+        async with staged(ModelServer(reply), ModelServer(reply)) as stage, aiohttp.ClientSession() as http:
+            body = {**ASK, "model": model, "stream": stream}
+            async with http.post(f"{stage.url}/v1/chat/completions", json=body) as answer:
+                await answer.read()
+            (line,) = stage.log.lines
+            assert line["event"] == "request"
+            assert not [text for text in (PROMPT, ANSWER) if text in str(line)], line
+
+    virtually(main)
 
 
 def test_the_client_is_still_told_what_the_upstream_said() -> None:

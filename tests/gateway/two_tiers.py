@@ -70,6 +70,7 @@ class Stage:
     large: ModelServer
     url: str
     app: web.Application
+    log: RecordingLog
     clients: list[RawClient] = field(default_factory=list)
 
     async def ask(self, **body: Any) -> RawClient:
@@ -109,9 +110,10 @@ async def staged(
         # A deadline passes in real time: on a busy machine before a route is where the test waits for it.
         settings = loads(f"{config.format(cheap=cheap.url, large=large.url)}decision_deadline = inf\n")
         async with compose(settings, scorer=scorer or ScriptedScorer()) as routes:
-            app = create_app(routes, log=RecordingLog(), ledger=ledger)
+            log = RecordingLog()
+            app = create_app(routes, log=log, ledger=ledger)
             async with listening(app, ServerSettings(port=0, drain_seconds=0)) as url:
-                stage = Stage(cheap, large, url, app)
+                stage = Stage(cheap, large, url, app, log)
                 try:
                     yield stage
                 finally:

@@ -86,6 +86,10 @@ _ROUTE: Final = record(
         "decision": _DECISION,
         "reason": STRING,
         "unjudged": _UNJUDGED,
+        "shed": array(
+            enum("shadow", "probes", "hedge", "judging"),
+            description="What was left out because the amplification budget is spent.",
+        ),
         "prerouter": of(STRING, "What the prompt alone decided."),
         "retracted": BOOLEAN,
         "evidence": nullable(ref("Evidence")),
@@ -144,6 +148,7 @@ HEADERS: Final[Schema] = {
     "x-streamroute-decision": _told("accept or escalate, where that is known."),
     "x-streamroute-reason": _told("Why; `undecided` where an answer is shown before the verdict."),
     "x-streamroute-unjudged": _told("Why the answer is not judged."),
+    "x-streamroute-shed": _told("What was left out because the amplification budget is spent."),
     "x-streamroute-prerouter": _told("What the prompt alone decided."),
 }
 
