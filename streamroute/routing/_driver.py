@@ -144,7 +144,7 @@ class Driver:
         for action in actions:
             self._execute(action, group, now)
         if isinstance(event, EvidenceReceived):
-            self.route.evidence = event.evidence
+            self._meter.judged(event.tier, event.evidence)
         if judged is not None and self._cascade.judged_tier != judged:
             self.route.timings.decided = now
             self.route.verdict = self._cascade.verdict
