@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from streamroute.core.types import Delta, TokenLogprob
-from streamroute.wire.errors import WireError
+from streamroute.wire.errors import UNREADABLE, WireError
 
 __all__ = ("Choice", "ChoiceCollector")
 
@@ -68,7 +68,7 @@ def _join_tool_calls(pieces: list[bytes]) -> bytes | None:
     for piece in pieces:
         try:
             fragments = _FRAGMENTS.decode(piece)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise WireError(f"not a tool-call array: {error}") from error
         for position, fragment in enumerate(fragments):
             index = fragment.pop("index", position)
