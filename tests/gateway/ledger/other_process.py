@@ -1,7 +1,7 @@
 """Another process on the same ledger: `python -m tests.gateway.ledger.other_process FILE WHAT`.
 
-`admit`: on a line of the input asks 400 times for a request of alice, of whom 500 are allowed in a minute, and prints how
-many were admitted. `hold`: opens a request and keeps it open until its input ends.
+`admit`: on a line of the input asks 400 times for a request of alice, of whom 500 are allowed in a minute, and prints
+how many were admitted. `hold`: opens a request and keeps it open until its input ends.
 """
 
 from __future__ import annotations
