@@ -252,9 +252,8 @@ def in_ledger(path: Path) -> dict[str, tuple[str, int, int | None]]:
     """By request: its state, how many legs still run, and the tokens of the answer that stands."""
     with sqlite3.connect(path) as ledger:
         rows = ledger.execute(
-            "select r.id, r.state, (select count(*) from legs l where l.request = r.id and l.state = 'running'),"
-            " (select l.completion_tokens from legs l where l.request = r.id and l.probe is null"
-            "  and l.tier_name = r.tier) from requests r"
+            "select r.id, r.state, (select count(*) from legs l where l.request = r.seq and l.state = 'running'),"
+            " (select l.completion_tokens from legs l where l.request = r.seq and l.role = 'answer') from requests r"
         )
         return {id: (state, running, tokens) for id, state, running, tokens in rows}
 

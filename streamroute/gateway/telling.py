@@ -27,6 +27,7 @@ def route_fields(route: Route, name: str, unjudged: str | None, shed: Sequence[s
         "evidence": evidence_fields(route.evidence),
         "timings": route.timings.to_dict(),
         "cost": route.cost,
+        "nli": {"pairs": route.nli_pairs, "seconds": round(route.nli_seconds, 6)},
         "legs": [record.to_dict() for record in route.legs],
     }
 

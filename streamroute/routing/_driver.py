@@ -149,7 +149,7 @@ class Driver:
         judged = self._cascade.judged_tier
         actions = self._cascade.receive(event, now=now)
         if isinstance(event, EvidenceReceived):
-            self.route.evidence = event.evidence
+            self._meter.judged(event.tier, event.evidence)
         if judged is not None and self._cascade.judged_tier != judged:
             self.route.timings.decided = now
             self.route.verdict = self._cascade.verdict

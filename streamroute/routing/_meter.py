@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streamroute.core.actions import Append, Commit, Emit, Finish, ReaderAction, Retract
-from streamroute.core.types import Delta, Leg, Sample, Usage
+from streamroute.core.types import Delta, Evidence, Leg, Sample, Usage
 from streamroute.errors import UpstreamStatusError
 from streamroute.routing.stream import LegRecord, LegState, Route
 from streamroute.routing.tiers import CHARACTERS_PER_TOKEN, Tier, text_of
@@ -24,6 +24,7 @@ class Meter:
     _legs: dict[Leg, LegRecord] = field(default_factory=dict)
     _texts: dict[Leg, list[str]] = field(default_factory=dict)
     _logprobs: dict[Leg, tuple[float, int]] = field(default_factory=dict)
+    _judged: dict[int, Evidence] = field(default_factory=dict)
     _answer: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -91,6 +92,13 @@ class Meter:
         if record.state is LegState.RUNNING:
             record.reason = reason
             self.leg_ended(leg, LegState.CANCELLED, now)
+
+    def judged(self, tier: int, evidence: Evidence) -> None:
+        """What the evidence cost is its sum over the judging of one tier so far."""
+        route = self.route
+        route.evidence = self._judged[tier] = evidence
+        route.nli_pairs = sum(one.nli_pairs for one in self._judged.values())
+        route.nli_seconds = sum(one.seconds for one in self._judged.values())
 
     def sample(self, leg: Leg, finish_reason: str) -> Sample:
         total, count = self._logprobs.get(leg, (0.0, 0))

@@ -54,15 +54,13 @@ class RoutedStream:
 
     async def __anext__(self) -> StreamEvent:
         try:
-            if self._failure is not None:
-                await self._driver.items.receive()  # nothing follows it but the end, at which the record is complete
             item = await self._driver.items.receive()
         except anyio.EndOfStream:
             if self._failure is not None:
                 raise self._failure from None
             raise StopAsyncIteration from None
         self._driver.taken()
-        if isinstance(item, RouteError):
+        if isinstance(item, RouteError):  # told at the end, which follows at once: then the record is complete
             self._failure = item
             return await self.__anext__()
         return item

@@ -163,7 +163,8 @@ class Route:
 
     `answer` is the text that stands: what was retracted or superseded is not in it. `verdict` is the last one, which on
     escalation says why. `tier` is the tier that is being shown, or was committed to.
-    `prior` is what the pre-router said of the prompt, None where it was not asked.
+    `prior` is what the pre-router said of the prompt, None where it was not asked. `nli_pairs` texts were compared by
+    the judge of all tiers together, which took `nli_seconds`.
     """
 
     answer: str = ""
@@ -176,6 +177,8 @@ class Route:
     timings: Timings = field(default_factory=Timings)
     retracted: bool = False
     prior: Prior | None = None
+    nli_pairs: int = 0
+    nli_seconds: float = 0.0
 
     def leg(self, leg: Leg) -> LegRecord | None:
         return next((record for record in self.legs if record.leg == leg), None)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from streamroute.errors import LedgerError
+from streamroute.gateway.keys import LEDGER
 from streamroute.gateway.ledger.entries import Opened, Outcome
 from streamroute.gateway.ledger.ledger import SqliteLedger
 from streamroute.gateway.ledger.writer import Receipt
@@ -70,5 +71,17 @@ def test_what_a_client_saw_end_is_on_the_disk(tmp_path: Path, stream: bool) -> N
             assert (found["state"], found["status"], found["stream"]) == ("settled", 200, stream)
             await other.aclose()
         await written.aclose()
+
+    virtually(main)
+
+
+def test_a_gateway_that_is_given_none_keeps_one_in_memory_and_closes_it() -> None:
+    async def main() -> None:
+        async with serving() as served:
+            await served.post(ASK, x_request_id="mine")
+            ledger = served.app[LEDGER]
+            assert [row["id"] for row in await ledger.recent(10)] == ["mine"]
+        with pytest.raises(LedgerError, match="cannot be read"):
+            await ledger.recent(10)
 
     virtually(main)

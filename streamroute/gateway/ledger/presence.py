@@ -35,10 +35,12 @@ class Presence:
             asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, number, 1, 0)
             kind: int = struct.unpack(_FLOCK, fcntl.fcntl(self._file, fcntl.F_OFD_GETLK, asked))[0]
             return kind != fcntl.F_UNLCK
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, 0)
-            return True
-        return False
+        with contextlib.suppress(PermissionError):  # it is another user's
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return False
+        return True
 
     def close(self) -> None:
         """Gives the lock back."""

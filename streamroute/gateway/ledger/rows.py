@@ -85,8 +85,8 @@ def settlement(seq: int, process: int, entry: Opened, outcome: Outcome) -> Settl
         timings.first_shown,
         timings.first_kept,
         timings.decided,
-        0 if evidence is None else evidence.nli_pairs,
-        0.0 if evidence is None else evidence.seconds,
+        route.nli_pairs,
+        route.nli_seconds,
         None if evidence is None else msgspec.json.encode(evidence_fields(evidence)).decode(),
         outcome.error,
     )

@@ -73,7 +73,7 @@ def usage(connection: sqlite3.Connection, by: By | None, *, since: float = 0.0) 
         for name, *values in connection.execute(f"SELECT {dimension} AS name, {_OF_LEGS} {joined}", (since,))
     }
     if by == "model":
-        once = f"(SELECT DISTINCT r.*, l.model {joined.removesuffix(' GROUP BY name')})"
+        once = f"(SELECT DISTINCT r.seq, r.status, r.state, l.model {joined.removesuffix(' GROUP BY name')})"
         counts = f"SELECT r.model AS name, {_OF_REQUESTS} FROM {once} r GROUP BY name ORDER BY name"
     else:
         once = "(SELECT * FROM requests r WHERE r.started >= ?)"

@@ -20,6 +20,7 @@ IDLE_SECONDS = 0.002
 written before its answer comes; and one that is over by then is written in one go."""
 TOGETHER, UNREAD_SECONDS = 16, 0.1
 """How many entries are committed on the loop at a time, and how long fewer wait."""
+CLOSED = "it is closed"
 MOST_WAITING = 10_000
 """Entries that are kept for another try while the file cannot be written."""
 
@@ -59,16 +60,17 @@ class OnLoop:
         self._at_once = at_once
         self._entries: list[Entry] = []
         self._timer: asyncio.Handle | None = None
+        self._closed = False
 
     def take(self, entry: Entry) -> Receipt:
+        if self._closed:
+            return _Done(CLOSED)
         self._entries.append(entry)
-        if self._at_once or isinstance(entry, Admission):
+        if self._at_once or isinstance(entry, Admission) or len(self._entries) >= TOGETHER:
             try:
                 self.flush()
             except sqlite3.Error as error:
                 return _Done(str(error))
-        elif len(self._entries) >= TOGETHER:
-            self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(UNREAD_SECONDS, self.flush)
         return _DONE
@@ -82,6 +84,7 @@ class OnLoop:
             self._store.apply(entries)
 
     async def aclose(self) -> None:
+        self._closed = True
         self.flush()
 
 
@@ -98,13 +101,15 @@ class InThread:
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._batch = _Batch(self)
         self._timer: asyncio.Handle | None = None
-        self._hurried = False
+        self._hurried = self._closed = False
         self._ended = asyncio.Event()
         self._again: list[Entry] = []  # of the thread
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
-    def take(self, entry: Entry) -> _Batch:
+    def take(self, entry: Entry) -> Receipt:
+        if self._closed:
+            return _Done(CLOSED)
         batch = self._batch
         batch.entries.append(entry)
         if self._timer is None:
@@ -123,6 +128,7 @@ class InThread:
         pass  # readers see what was committed
 
     async def aclose(self) -> None:
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         self._hand_over()
@@ -153,21 +159,20 @@ class InThread:
         self._tell(self._ended.set)
 
     def _commit(self, entries: Sequence[Entry]) -> str | None:
-        """What went wrong. What cannot be written now is tried again with what comes next, but for admissions, which
-        somebody waits for the answer of."""
-        everything = [*self._again, *entries]
-        if not everything:
+        """What went wrong, if anything. What cannot be written now is tried again with what comes next, but for
+        admissions: who waits for their answer is told. What can never be written does not keep others from it."""
+        entries, self._again = [*self._again, *entries], []
+        if not entries:
             return None
         try:
-            self._store.apply(everything)
+            self._store.apply(entries)
         except sqlite3.OperationalError as error:  # full, locked for too long, gone
-            again: list[Entry] = [one for one in everything if not isinstance(one, Admission)]
+            again: list[Entry] = [one for one in entries if not isinstance(one, Admission)]
             self._again = again[-MOST_WAITING:]
             return str(error)
         except Exception as error:
-            self._again = []
-            return f"{type(error).__name__}: {error}"
-        self._again = []
+            wrong = [self._commit([one]) for one in entries] if len(entries) > 1 else []
+            return next(filter(None, wrong), f"{type(error).__name__}: {error}")
         return None
 
     def _tell(self, callback: object, *args: object) -> bool:

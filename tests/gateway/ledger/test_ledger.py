@@ -220,14 +220,26 @@ async def test_a_settlement_that_could_not_be_written_is_with_the_next_one(tmp_p
         assert found["state"] == "settled"
 
 
-async def test_one_that_a_fault_of_ours_hit_does_not_stop_the_others(tmp_path: Path) -> None:
+async def test_one_that_can_never_be_written_does_not_keep_others_from_it(tmp_path: Path) -> None:
     async with kept(tmp_path / "ledger.db") as ledger:
-        broken = Broken(ledger, ValueError("a bug"))
-        with pytest.raises(LedgerError, match="ValueError: a bug"):
-            await ledger.open(opened()).written()
-        broken.mend()
-        await ledger.open(opened(id="next")).written()
-        assert await ledger.decision("next") is not None
+        before = ledger.open(opened(id="before"))
+        broken = ledger.open(opened(id="\ud800"))
+        with pytest.raises(LedgerError, match="UnicodeEncodeError"):
+            await broken.written()
+        await ledger.open(opened(id="after")).written()
+        assert await ledger.decision("before") is not None
+        assert await ledger.decision("after") is not None
+        before.settle(outcome())
+
+
+async def test_what_is_said_to_a_closed_ledger_is_refused(ledger: SqliteLedger) -> None:
+    account = ledger.open(opened())
+    await ledger.aclose()
+    account.settle(outcome())
+    with pytest.raises(LedgerError, match="it is closed"):
+        await account.written()
+    with pytest.raises(LedgerError, match="it is closed"):
+        await ledger.admit(opened(), Limits())
 
 
 async def test_who_leaves_before_being_admitted_was_never_there(tmp_path: Path) -> None:

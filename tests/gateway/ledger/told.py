@@ -80,12 +80,12 @@ def escalated() -> Route:
             entropy=0.5,
             sizes=(1, 2),
             assignment=(0, 1),
-            nli_pairs=7,
-            seconds=0.25,
             features=features,
         ),
         timings=Timings(first_shown=0.5, first_kept=0.75, decided=0.25, finished=1.0),
         retracted=True,
+        nli_pairs=7,
+        nli_seconds=0.25,
     )
 
 
