@@ -112,6 +112,7 @@ class Reloader:
             self._log.exception("reload")
             return
         self._group.start_soon(_retire, self._generations.replace(new), name="retire")
+        self._orders.reloaded(settings)
         self._log.info("reloaded", routes=list(new.routes))
         await self.load_judge()
 

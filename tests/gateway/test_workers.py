@@ -120,6 +120,11 @@ async def test_two_workers_serve_come_back_are_told_things_and_drain(tmp_path: P
             with stopped(other):
                 assert await served.ask(model="cheap") == (200, "cheap")
 
+        good = served.config.read_text()
+        served.config.write_text(good.replace('"small-1"', '"small-1"\napi_key_env = "NOT_SET_ANYWHERE"'))
+        served.process.send_signal(signal.SIGHUP)
+        await served.until_said("NOT_SET_ANYWHERE", times=2)  # one that starts now must not die of it
+
         os.kill(one, signal.SIGKILL)
         await served.until_said("status -9; starting another")
         assert await served.ask(model="cheap") == (200, "cheap")  # by the other
