@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncGenerator
@@ -77,11 +78,14 @@ class Reloaded:
 
     async def ask(self, http: aiohttp.ClientSession, **body: Any) -> tuple[str, str]:
         """The tier that answered and what it said."""
-        asked = {"model": "auto", "messages": QUESTION, **body}
+        asked = {"model": "auto", "messages": QUESTION, "stream": True, **body}
         async with http.post(f"{self.url}/v1/chat/completions", json=asked) as reply:
             assert reply.status == 200
-            said = await reply.json()
-            return reply.headers["x-streamroute-tier"], said["choices"][0]["message"]["content"]
+            blocks = [
+                json.loads(block[6:]) for block in (await reply.text()).split("\n\n") if block.startswith("data: {")
+            ]
+            said = [choice["delta"].get("content") or "" for block in blocks for choice in block["choices"]]
+            return reply.headers["x-streamroute-tier"], "".join(said)
 
 
 @asynccontextmanager

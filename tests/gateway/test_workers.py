@@ -61,7 +61,7 @@ class Served:
 
     async def ask(self, **body: Any) -> tuple[int, str | None]:
         """On a connection of its own: the status, and the tier that answered."""
-        asked = {"model": "auto", "messages": QUESTION, **body}
+        asked = {"model": "auto", "messages": QUESTION, "stream": True, **body}
         async with (
             aiohttp.ClientSession() as http,
             http.post(f"{self.url}/v1/chat/completions", json=asked, headers={"Connection": "close"}) as reply,
