@@ -14,6 +14,7 @@ from streamroute.config.settings import LocalSettings, OpenAISettings, Settings
 from streamroute.config.worth import worth
 from streamroute.errors import ConfigError, ModelFileError
 from streamroute.models.store import path_of
+from streamroute.nli.manifest import chosen_model
 
 __all__ = ("Finding", "Severity", "check")
 
@@ -27,6 +28,8 @@ async def check(settings: Settings, *, reach: bool = False) -> list[Finding]:
             findings.append(await asyncio.to_thread(_model_file, upstream))
         elif reach:
             findings.append(await _reach(upstream))
+    if any(len(route.tiers) > 1 and route.probes.count for route in settings.routes):
+        findings.append(await asyncio.to_thread(_judge))
     for route in settings.routes:
         findings.extend(deciding(settings, route))
         findings.extend(worth(settings, route))
@@ -95,6 +98,15 @@ def _model_file(upstream: LocalSettings) -> Finding:
     except (ConfigError, ModelFileError) as error:
         return Finding(Severity.ERROR, subject, str(error))
     return Finding(Severity.OK, subject, f"{path} {'is verified' if upstream.model else 'is there'}")
+
+
+def _judge() -> Finding:
+    """All of its bytes are looked at, which takes some 20 ms; loading it takes many times that."""
+    try:
+        chosen_model().verified()
+    except ModelFileError as error:
+        return Finding(Severity.ERROR, "judge", str(error))
+    return Finding(Severity.OK, "judge", "its files are verified")
 
 
 async def _reach(upstream: OpenAISettings) -> Finding:

@@ -5,25 +5,33 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection
 
 from streamroute.config.settings import Settings
 
-__all__ = ("NOW", "READY", "STOP", "Orders", "by_pipe", "by_signals")
+__all__ = ("NOW", "READY", "STOP", "Orders", "by_pipe", "by_signals", "say")
 
 STOP, NOW, READY = "stop", "now", "ready"
-"""What is said over the pipe between a worker and its parent; new settings are themselves."""
+"""What is said over the pipe between a worker and its parent. Settings are an order to serve by them, and the answer
+that they are."""
 
 
 class Orders:
-    """Events to wait for. `reread` gives the settings that `reload` asks to be served from; it may block, and raise."""
+    """Events to wait for. `reread` gives the settings that `reload` asks to be served from; it may block, and raise.
+    `reloaded` is told those that are."""
 
-    def __init__(self, reread: Callable[[], Settings] | None = None) -> None:
+    def __init__(
+        self,
+        reread: Callable[[], Settings] | None = None,
+        reloaded: Callable[[Settings], None] = lambda _: None,
+    ) -> None:
         self.stop = asyncio.Event()
         self.hurry = asyncio.Event()
         self.reload = asyncio.Event()
         self.reread = reread
+        self.reloaded = reloaded
 
     def stopping(self) -> None:
         """The second time: at once."""
@@ -48,7 +56,7 @@ def by_pipe(pipe: Connection) -> Iterator[Orders]:
     word does, and is no second one after it; the others are the parent's alone. A parent that is gone stops us."""
     loop = asyncio.get_running_loop()
     given: list[Settings] = []
-    orders = Orders(lambda: given[-1])
+    orders = Orders(lambda: given[-1], partial(say, pipe))
 
     def read() -> None:
         try:
@@ -71,6 +79,12 @@ def by_pipe(pipe: Connection) -> Iterator[Orders]:
             yield orders
     finally:
         loop.remove_reader(pipe.fileno())
+
+
+def say(pipe: Connection, what: object) -> None:
+    """To who may be gone."""
+    with suppress(OSError):
+        pipe.send(what)
 
 
 def _ignored() -> None:

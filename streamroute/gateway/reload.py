@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 from streamroute.config.check import Severity, check
 from streamroute.config.compose import compose
 from streamroute.config.pool import Pool
-from streamroute.config.settings import Settings
+from streamroute.config.settings import ServerSettings, Settings
 from streamroute.errors import ConfigError, StreamrouteError
 from streamroute.gateway.generation import Generation, Generations
 from streamroute.gateway.log import Logger
@@ -21,23 +21,13 @@ from streamroute.uncertainty.base import Scorer
 
 __all__ = ("Reloader", "open_generation", "without_restart")
 
-FIXED: Final = (
-    "host",
-    "port",
-    "workers",
-    "max_body_bytes",
-    "limits",
-    "records_file",
-    "feedback_file",
-    "ledger_file",
-    "ledger_rows",
-)
-"""Settings of the server that are part of what is open already."""
+_LIVE: Final = ("drain_seconds",)
+"""All else of the server's own settings is part of what is open already."""
 
 
 def without_restart(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
     """`new` with what cannot be changed as it was, and the names of what had to be kept."""
-    kept = {name: getattr(old.server, name) for name in FIXED}
+    kept = {name: getattr(old.server, name) for name in ServerSettings.__struct_fields__ if name not in _LIVE}
     names = [f"server.{name}" for name, value in kept.items() if getattr(new.server, name) != value]
     return msgspec.structs.replace(new, server=msgspec.structs.replace(new.server, **kept)), names
 
@@ -112,6 +102,7 @@ class Reloader:
             self._log.exception("reload")
             return
         self._group.start_soon(_retire, self._generations.replace(new), name="retire")
+        self._orders.reloaded(settings)
         self._log.info("reloaded", routes=list(new.routes))
         await self.load_judge()
 

@@ -17,7 +17,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, Final
@@ -25,7 +25,7 @@ from typing import Any, Final
 from streamroute.config.settings import Settings
 from streamroute.errors import ConfigError, StreamrouteError
 from streamroute.gateway.log import Logger, json_logger
-from streamroute.gateway.orders import NOW, READY, STOP, by_pipe
+from streamroute.gateway.orders import NOW, READY, STOP, by_pipe, say
 from streamroute.gateway.reload import without_restart
 from streamroute.gateway.server import loop_factory, serve
 from streamroute.gateway.sockets import address_of, bound, listen
@@ -85,22 +85,24 @@ class _Worker:
 
     def tell(self, what: object) -> None:
         if self.pipe is not None:
-            with suppress(OSError):  # it has just died
-                self.pipe.send(what)
+            say(self.pipe, what)
 
-    def hear(self) -> None:
-        """What it says, if it says something: that it is ready, or what is wrong."""
+    def hear(self) -> Settings | None:
+        """What it says: that it is ready, what is wrong, or which new settings it serves by: those are returned."""
         assert self.pipe is not None
         try:
             said = self.pipe.recv()
         except (EOFError, OSError):
             self.pipe.close()
             self.pipe = None
-            return
+            return None
+        if isinstance(said, Settings):
+            return said
         if said == READY:
             self.ready, self.failures = True, 0
         else:
             self.error = said
+        return None
 
     def bury(self, now: float) -> int:
         """It has ended: its exit status, and `due` is when it may be started again."""
@@ -127,7 +129,9 @@ class _Supervisor:
         reread: Callable[[], Settings] | None,
         log: Logger,
     ) -> None:
-        self._settings = settings
+        # Those that have been served by, and those that were read last: a worker that is started must not die of what
+        # the others have refused.
+        self._settings = self._offered = settings
         self._socks = socks
         self._reread = reread
         self._log = log
@@ -137,10 +141,11 @@ class _Supervisor:
         self._failure: str | None = None
 
     def run(self, ready: Callable[[str], None] | None) -> None:
-        with _signals() as signals:
+        caught = [signal.SIGTERM, signal.SIGINT, *([] if self._reread is None else [signal.SIGHUP])]
+        with _signals(caught) as signals:
             try:
                 for worker in self._workers:
-                    worker.start(self._socks, self._settings)
+                    self._start(worker)
                 while any(worker.process for worker in self._workers) or not self._stopping:
                     self._step(signals)
                     if ready is not None and not self._stopping and all(worker.ready for worker in self._workers):
@@ -165,7 +170,7 @@ class _Supervisor:
         happened = wait(waiting, None if until == float("inf") else max(0.0, until - now))
         for pipe, worker in pipes.items():
             if pipe in happened:
-                worker.hear()
+                self._settings = worker.hear() or self._settings
         for sentinel, worker in by.items():
             if sentinel in happened:
                 self._ended(worker)
@@ -174,8 +179,13 @@ class _Supervisor:
                 self._signalled(number)
         self._on_time()
 
+    def _start(self, worker: _Worker) -> None:
+        worker.start(self._socks, self._settings)
+        if self._offered != self._settings:
+            worker.tell(self._offered)
+
     def _signalled(self, number: int) -> None:
-        if number == signal.SIGHUP:
+        if number == signal.SIGHUP and not self._stopping:
             self._reload()
         elif number in (signal.SIGTERM, signal.SIGINT):
             self._stop(NOW if self._stopping else STOP)
@@ -189,17 +199,16 @@ class _Supervisor:
 
     def _reload(self) -> None:
         """Read here, so that all get the same."""
-        if self._reread is None or self._stopping:
-            return
+        assert self._reread is not None
         try:
-            self._settings, names = without_restart(self._settings, self._reread())
+            self._offered, names = without_restart(self._settings, self._reread())
         except (StreamrouteError, OSError) as error:
             self._log.warning("reload", error=str(error), message="the settings stay as they were")
             return
         if names:
             self._log.warning("reload", message=f"{', '.join(names)}: only a restart changes this")
         for worker in self._workers:
-            worker.tell(self._settings)
+            worker.tell(self._offered)
 
     def _ended(self, worker: _Worker) -> None:
         first = not worker.failures and not worker.deaths and not worker.ready
@@ -223,7 +232,7 @@ class _Supervisor:
         if not self._stopping:
             for worker in self._workers:
                 if worker.process is None and worker.due <= now:
-                    worker.start(self._socks, self._settings)
+                    self._start(worker)
         elif now >= self._kill_at:
             for worker in self._workers:
                 if worker.process is not None:
@@ -233,11 +242,10 @@ class _Supervisor:
 
 
 @contextmanager
-def _signals() -> Iterator[Connection]:
-    """Where the numbers of the signals that come can be read, each as a byte."""
+def _signals(caught: Sequence[signal.Signals]) -> Iterator[Connection]:
+    """Where the numbers of these signals can be read when they come, each as a byte."""
     reading, writing = multiprocessing.get_context("spawn").Pipe(duplex=False)
     os.set_blocking(writing.fileno(), False)
-    caught = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
     before = {number: signal.signal(number, lambda *_: None) for number in caught}
     wakeup = signal.set_wakeup_fd(writing.fileno())
     try:
@@ -257,11 +265,11 @@ def _work(pipe: Connection, socks: Sequence[socket.socket], settings: Settings) 
         signal.signal(number, signal.SIG_IGN)
 
     async def main() -> None:
-        await serve(settings, ready=lambda _: pipe.send(READY), socks=socks, orders=by_pipe(pipe))
+        await serve(settings, ready=lambda _: say(pipe, READY), socks=socks, orders=by_pipe(pipe))
 
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(main())
     except StreamrouteError as error:
-        pipe.send(str(error))
+        say(pipe, str(error))
         raise SystemExit(1) from None

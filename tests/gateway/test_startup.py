@@ -10,14 +10,16 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from streamroute.config.load import loads
-from streamroute.errors import ModelFileError
+from streamroute.errors import ConfigError, ModelFileError
 from streamroute.gateway.server import serve
 from streamroute.nli.batcher import EntailmentWorker
+from streamroute.nli.manifest import bundled_manifest
 from streamroute.uncertainty.base import Pair, Relation, Relations
 from tests.gateway.served import QUESTION, RecordingLog
 from tests.gateway.two_tiers import CONFIG, ModelServer
@@ -51,13 +53,18 @@ def test_nothing_heavy_is_imported_before_it_listens_and_the_judge_is_loaded_rig
     assert ran.stdout.splitlines() == ["listens", "loaded onnxruntime tokenizers"]
 
 
-async def test_a_judge_whose_file_is_not_there_is_a_reason_not_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(*_: object) -> None:
-        raise ModelFileError("judge.onnx: missing")
-
-    monkeypatch.setattr("streamroute.nli.judge.chosen_model", gone)
+async def test_a_judge_whose_files_are_not_what_they_should_be_is_a_reason_not_to_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    original = bundled_manifest()
+    for file in (original, *original.parent.glob("*.onnx"), original.with_name("tokenizer.json")):
+        content = bytearray(file.read_bytes())
+        if file.suffix == ".onnx":
+            content[1000] ^= 1
+        (tmp_path / file.name).write_bytes(content)
+    monkeypatch.setattr("streamroute.nli.manifest.bundled_manifest", lambda: tmp_path / original.name)
     settings = loads("[server]\nport = 0\n" + CONFIG.format(cheap="http://h/v1", large="http://h/v1"))
-    with pytest.raises(ModelFileError, match="missing"):
+    with pytest.raises(ConfigError, match=r"^judge: .*\.onnx: SHA-256 is"):
         await serve(settings, log=RecordingLog())
 
 

@@ -9,7 +9,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ class Served:
 
     async def ask(self, **body: Any) -> tuple[int, str | None]:
         """On a connection of its own: the status, and the tier that answered."""
-        asked = {"model": "auto", "messages": QUESTION, **body}
+        asked = {"model": "auto", "messages": QUESTION, "stream": True, **body}
         async with (
             aiohttp.ClientSession() as http,
             http.post(f"{self.url}/v1/chat/completions", json=asked, headers={"Connection": "close"}) as reply,
@@ -96,7 +96,7 @@ async def serving_two(folder: Path, **settings: Any) -> AsyncGenerator[Served]:
             yield served
             assert process.returncode is not None
         finally:
-            if process.returncode is None:
+            with suppress(ProcessLookupError):  # none of them is left
                 os.killpg(process.pid, signal.SIGKILL)
             await process.communicate()
 
@@ -120,6 +120,11 @@ async def test_two_workers_serve_come_back_are_told_things_and_drain(tmp_path: P
             with stopped(other):
                 assert await served.ask(model="cheap") == (200, "cheap")
 
+        good = served.config.read_text()
+        served.config.write_text(good.replace('"small-1"', '"small-1"\napi_key_env = "NOT_SET_ANYWHERE"'))
+        served.process.send_signal(signal.SIGHUP)
+        await served.until_said("NOT_SET_ANYWHERE", times=2)  # one that starts now must not die of it
+
         os.kill(one, signal.SIGKILL)
         await served.until_said("status -9; starting another")
         assert await served.ask(model="cheap") == (200, "cheap")  # by the other
@@ -142,6 +147,9 @@ async def test_two_workers_serve_come_back_are_told_things_and_drain(tmp_path: P
 
             served.process.terminate()
             await served.until_said('"event": "stopping"', times=2)
+            for worker in served.workers:  # as a service manager does: no second order to stop
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGTERM)
             async with http.get(f"{served.url}/healthz") as health:
                 assert (health.status, health.headers["Retry-After"]) == (503, "5")
             async with http.post(f"{served.url}/v1/chat/completions", json=slow) as refused:
