@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 SYDNEY, CANBERRA = "It is Sydney.", "It is Canberra."
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 BOARD: dict[str, Any] = {
     "now": 1000.0,
     "in_flight": 2,
@@ -210,8 +210,8 @@ async def test_the_keyboard_alone_is_enough(browser: Browser) -> None:
         stage.cheap.probe("Yes.", "Yes.")
         stage.cheap.end()
         await seen.rests()
-        await seen.page.evaluate("document.activeElement.blur()")
-        await press("Tab")
+        await seen.page.focus("#to-chat")
+        await press("Shift+Tab")
         await expect(seen.at(".skip")).to_be_focused()
         await expect(seen.at(".skip")).to_be_in_viewport()
         await press("Enter")
