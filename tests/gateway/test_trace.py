@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from streamroute.core.policy import Threshold
 from streamroute.core.types import Release
-from streamroute.testing import Script, ScriptedUpstream
+from streamroute.gateway.trace import LiveTrace
+from streamroute.routing.router import ProbePlan, Router, Tier
+from streamroute.routing.stream import Noted
+from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
 from tests.gateway.served import QUESTION, RIGHT, WRONG, Served, agreeing, disagreeing, larger, serving, virtually
 from tests.gateway.test_chat import body, notes, streamed
 
@@ -176,3 +180,27 @@ def test_a_trace_option_that_is_no_truth_value_is_refused() -> None:
             assert (reply.status, reply.error["param"]) == (400, "streamroute.trace")
 
     virtually(main)
+
+
+def test_every_judged_tier_begins_a_trace_of_its_own() -> None:
+    """Three tiers: the second one is judged after the first was left for it."""
+
+    async def main() -> None:
+        tiers = [
+            Tier(upstream=disagreeing(), probes=ProbePlan(count=3)),
+            Tier(upstream=ScriptedUpstream(WRONG, [WRONG], name="middle"), probes=ProbePlan(count=2)),
+            Tier(upstream=larger()),
+        ]
+        trace = LiveTrace([tier.label for tier in tiers])
+        router = Router(tiers, scorer=ScriptedScorer(), policy=Threshold(0.25))
+        async with router, router.stream(QUESTION, observer=trace.observe) as stream:
+            trace.stream = stream
+            said = [event.fields async for event in stream if isinstance(event, Noted)]
+        begun = [(note["tier"], note["probes"], note["threshold"]) for note in said if note["event"] == "started"]
+        assert begun == [("cheap", 3, 0.25), ("middle", 2, 0.25)]
+        verdicts = [(v["tier"], v["decision"], v["to"]) for v in said if v["event"] == "verdict"]
+        assert verdicts == [("cheap", "escalate", "middle"), ("middle", "accept", None)]
+        numbers = [note["number"] for note in said if note["event"] == "probe"]
+        assert numbers[-2:] == [0, 1]
+
+    run_virtual(main)
