@@ -399,6 +399,26 @@ async def test_a_phone_needs_no_sideways_scrolling(browser: Browser) -> None:
         assert await seen.page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+@pytest.mark.parametrize("screen", [PHONE, {}])
+async def test_the_end_of_a_growing_answer_stays_in_sight_until_the_reader_looks_elsewhere(
+    browser: Browser, screen: dict[str, Any]
+) -> None:
+    async with staged(browser) as stage:
+        seen = await stage.open(**screen)
+        await seen.ask("Tell me a story", release="retract")
+        for part in ("Begun.", "Continued.", "Nearly done."):
+            stage.cheap.say("All went well. " * 60, part)
+            await seen.sees(".provisional .text", part)
+            bottom = "document.querySelector('.text').getBoundingClientRect().bottom"
+            assert await seen.page.evaluate(
+                f"{bottom} < document.querySelector('.composer').getBoundingClientRect().top"
+            )
+        await seen.page.evaluate("window.scrollTo(0, 0)")
+        stage.cheap.say("All went well. " * 60, "Done.")
+        await seen.sees(".provisional .text", "Done.")
+        assert await seen.page.evaluate("window.scrollY") == 0
+
+
 async def test_nothing_moves_for_those_who_want_it_still(browser: Browser) -> None:
     async with staged(browser) as stage:
         for motion, animation in (("no-preference", "pulse"), ("reduce", "none")):
