@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from streamroute.core.actions import Action
+from streamroute.core.events import Event, EvidenceReceived, LegFailed, ProbeFinished
 from streamroute.core.policy import Threshold
-from streamroute.core.types import Release
+from streamroute.core.types import Evidence, Leg, Release, Sample
+from streamroute.errors import UpstreamError
 from streamroute.gateway.trace import LiveTrace
 from streamroute.routing.router import ProbePlan, Router, Tier
 from streamroute.routing.stream import Noted
@@ -202,5 +205,32 @@ def test_every_judged_tier_begins_a_trace_of_its_own() -> None:
         assert verdicts == [("cheap", "escalate", "middle"), ("middle", "accept", None)]
         numbers = [note["number"] for note in said if note["event"] == "probe"]
         assert numbers[-2:] == [0, 1]
+
+    run_virtual(main)
+
+
+def test_what_was_under_way_when_the_verdict_fell_is_not_told() -> None:
+    late = [
+        ProbeFinished(Leg(0, 2), Sample("late")),
+        LegFailed(Leg(0, 2), UpstreamError("late", upstream="cheap")),
+        EvidenceReceived(0, Evidence(samples=3, expected=3, score=0.0)),
+    ]
+
+    async def main() -> None:
+        trace = LiveTrace(["cheap", "large"])
+
+        def observe(now: float, event: Event, actions: tuple[Action, ...]) -> None:
+            trace.observe(now, event, actions)
+            if stream.route.timings.decided is not None:
+                for each in late:
+                    trace.observe(now, each, ())
+
+        tiers = [Tier(upstream=disagreeing(), probes=ProbePlan(count=3)), Tier(upstream=larger())]
+        router = Router(tiers, scorer=ScriptedScorer())
+        async with router, router.stream(QUESTION, observer=observe) as stream:
+            trace.stream = stream
+            said = [event.fields["event"] async for event in stream if isinstance(event, Noted)]
+        assert said[-1] == "verdict"
+        assert said.count("verdict") == 1
 
     run_virtual(main)
