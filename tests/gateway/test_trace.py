@@ -210,7 +210,7 @@ def test_every_judged_tier_begins_a_trace_of_its_own() -> None:
 
 
 def test_what_was_under_way_when_the_verdict_fell_is_not_told() -> None:
-    late = [
+    late: list[Event] = [
         ProbeFinished(Leg(0, 2), Sample("late")),
         LegFailed(Leg(0, 2), UpstreamError("late", upstream="cheap")),
         EvidenceReceived(0, Evidence(samples=3, expected=3, score=0.0)),
