@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -79,11 +78,13 @@ def test_the_notes_leave_while_the_answer_is_held() -> None:
 
     async def main() -> None:
         async with serving(disagreeing(), larger(Script.of(RIGHT, first=3600))) as served:
-            ask = json.dumps(body(stream=True, streamroute={**TRACED, "release": "hold"}))
-            async with served.http.post(f"{served.url}/v1/chat/completions", data=ask) as response:
+            ask = body(stream=True, streamroute={**TRACED, "release": "hold"})
+            async with served.http.post(f"{served.url}/v1/chat/completions", json=ask) as response:
                 seen = b""
                 while b'"verdict"' not in seen:
-                    seen += await response.content.readany()
+                    read = await response.content.readany()
+                    assert read, seen
+                    seen += read
                 assert RIGHT.encode() not in seen
                 assert served.large.running == 1
             assert WRONG.encode() not in seen
