@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from aiohttp import web
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Locator, Page, Route, async_playwright, expect
 
 from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import RouteSettings, ServerSettings
@@ -90,8 +90,16 @@ class Stage:
     browser: Browser
     _stack: AsyncExitStack
 
-    async def open(self, hash: str = "#chat", *, expected: tuple[str, ...] = (), **context: Any) -> Watched:
-        """A new page, checked when the stage ends: it asked nobody else, and complained of nothing but `expected`."""
+    async def open(
+        self,
+        hash: str = "#chat",
+        *,
+        expected: tuple[str, ...] = (),
+        board: tuple[int, Any] | None = None,
+        **context: Any,
+    ) -> Watched:
+        """A new page, checked when the stage ends: it asked nobody else, and complained of nothing but `expected`. To
+        it /v1/board gives `board`, a status and a document."""
         made = await self.browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **context})
         self._stack.push_async_callback(made.close)
         watched = Watched(await made.new_page(), self.url)
@@ -103,6 +111,8 @@ class Stage:
             assert watched.elsewhere() == []
 
         self._stack.callback(content)
+        if board is not None:
+            await watched.page.route("**/v1/board", answering(*board))
         await watched.page.goto(f"{self.url}/ui{hash}")
         return watched
 
@@ -119,9 +129,9 @@ async def chromium() -> AsyncGenerator[Browser]:
 
 @asynccontextmanager
 async def staged(
-    browser: Browser, *, api_key: str | None = None, board: Any = None, feedback: Path | None = None
+    browser: Browser, *, api_key: str | None = None, feedback: Path | None = None
 ) -> AsyncGenerator[Stage]:
-    """The route `auto`: three probes, everything above 0.5 is escalated. `board` is what /v1/board answers."""
+    """The route `auto`: three probes, everything above 0.5 is escalated."""
     cheap, large = Puppet("cheap"), Puppet("large")
     tiers = [
         Tier(upstream=cheap, probes=ProbePlan(count=3), price=Price(prompt=1, completion=2)),
@@ -131,18 +141,15 @@ async def staged(
         router = await stack.enter_async_context(Router(tiers, scorer=ScriptedScorer(), decision_deadline=None))
         routes = {"auto": ServedRoute(RouteSettings(name="auto", tiers=("cheap", "large")), router)}
         app = create_app(routes, api_key=api_key, log=RecordingLog(), journal=Journal(feedback=feedback))
-        if board is not None:
-            app.router.add_get("/v1/board", board)
         url = await stack.enter_async_context(listening(app, ServerSettings(port=0, drain_seconds=0)))
         pages = await stack.enter_async_context(AsyncExitStack())
         yield Stage(cheap, large, url, browser, pages)
 
 
-def answering(document: dict[str, Any], calls: list[int]) -> Any:
-    """A handler that gives `document`, and counts in `calls` how often it did."""
+def answering(status: int, document: Any) -> Callable[[Route], Awaitable[None]]:
+    """What gives `document` to every request."""
 
-    async def handler(request: web.Request) -> web.Response:
-        calls.append(1)
-        return web.json_response(document)
+    async def answer(route: Route) -> None:
+        await route.fulfill(status=status, content_type="application/json", body=json.dumps(document))
 
-    return handler
+    return answer

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from streamroute.core.types import Release
-from streamroute.testing import Script, ScriptedUpstream
+from streamroute.core.actions import Action
+from streamroute.core.events import Event, EvidenceReceived, LegFailed, ProbeFinished
+from streamroute.core.policy import Threshold
+from streamroute.core.types import Evidence, Leg, Release, Sample
+from streamroute.errors import UpstreamError
+from streamroute.gateway.trace import LiveTrace
+from streamroute.routing.router import ProbePlan, Router, Tier
+from streamroute.routing.stream import Noted
+from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
 from tests.gateway.served import QUESTION, RIGHT, WRONG, Served, agreeing, disagreeing, larger, serving, virtually
 from tests.gateway.test_chat import body, notes, streamed
 
@@ -72,11 +78,13 @@ def test_the_notes_leave_while_the_answer_is_held() -> None:
 
     async def main() -> None:
         async with serving(disagreeing(), larger(Script.of(RIGHT, first=3600))) as served:
-            ask = json.dumps(body(stream=True, streamroute={**TRACED, "release": "hold"}))
-            async with served.http.post(f"{served.url}/v1/chat/completions", data=ask) as response:
+            ask = body(stream=True, streamroute={**TRACED, "release": "hold"})
+            async with served.http.post(f"{served.url}/v1/chat/completions", json=ask) as response:
                 seen = b""
                 while b'"verdict"' not in seen:
-                    seen += await response.content.readany()
+                    read = await response.content.readany()
+                    assert read, seen
+                    seen += read
                 assert RIGHT.encode() not in seen
                 assert served.large.running == 1
             assert WRONG.encode() not in seen
@@ -176,3 +184,54 @@ def test_a_trace_option_that_is_no_truth_value_is_refused() -> None:
             assert (reply.status, reply.error["param"]) == (400, "streamroute.trace")
 
     virtually(main)
+
+
+def test_every_judged_tier_begins_a_trace_of_its_own() -> None:
+    """Three tiers: the second one is judged after the first was left for it."""
+
+    async def main() -> None:
+        tiers = [
+            Tier(upstream=disagreeing(), probes=ProbePlan(count=3)),
+            Tier(upstream=ScriptedUpstream(WRONG, [WRONG], name="middle"), probes=ProbePlan(count=2)),
+            Tier(upstream=larger()),
+        ]
+        trace = LiveTrace([tier.label for tier in tiers])
+        router = Router(tiers, scorer=ScriptedScorer(), policy=Threshold(0.25))
+        async with router, router.stream(QUESTION, observer=trace.observe) as stream:
+            trace.stream = stream
+            said = [event.fields async for event in stream if isinstance(event, Noted)]
+        begun = [(note["tier"], note["probes"], note["threshold"]) for note in said if note["event"] == "started"]
+        assert begun == [("cheap", 3, 0.25), ("middle", 2, 0.25)]
+        verdicts = [(v["tier"], v["decision"], v["to"]) for v in said if v["event"] == "verdict"]
+        assert verdicts == [("cheap", "escalate", "middle"), ("middle", "accept", None)]
+        numbers = [note["number"] for note in said if note["event"] == "probe"]
+        assert numbers[-2:] == [0, 1]
+
+    run_virtual(main)
+
+
+def test_what_was_under_way_when_the_verdict_fell_is_not_told() -> None:
+    late: list[Event] = [
+        ProbeFinished(Leg(0, 2), Sample("late")),
+        LegFailed(Leg(0, 2), UpstreamError("late", upstream="cheap")),
+        EvidenceReceived(0, Evidence(samples=3, expected=3, score=0.0)),
+    ]
+
+    async def main() -> None:
+        trace = LiveTrace(["cheap", "large"])
+
+        def observe(now: float, event: Event, actions: tuple[Action, ...]) -> None:
+            trace.observe(now, event, actions)
+            if stream.route.timings.decided is not None:
+                for each in late:
+                    trace.observe(now, each, ())
+
+        tiers = [Tier(upstream=disagreeing(), probes=ProbePlan(count=3)), Tier(upstream=larger())]
+        router = Router(tiers, scorer=ScriptedScorer())
+        async with router, router.stream(QUESTION, observer=observe) as stream:
+            trace.stream = stream
+            said = [event.fields["event"] async for event in stream if isinstance(event, Noted)]
+        assert said[-1] == "verdict"
+        assert said.count("verdict") == 1
+
+    run_virtual(main)
