@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from openai.types.chat import completion_create_params
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, completion_create_params
 
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import IN_FLIGHT
@@ -46,9 +46,12 @@ def check(reply: Reply, path: str, method: str = "post") -> None:
         *events, last = reply.events
         for event in events:
             named("ChatCompletionChunk").validate(event)
+            ChatCompletionChunk.model_validate(event)  # nor does the SDK miss a field
         assert last == "[DONE]" or named("Error").is_valid(last)
     else:
         validator(response["content"][kind]["schema"]).validate(reply.json)
+        if reply.json.get("object") == "chat.completion":
+            ChatCompletion.model_validate(reply.json)
     for name in response.get("headers", {}):
         if name in ("x-request-id", "Retry-After"):
             assert reply.headers[name]

@@ -20,6 +20,7 @@ from streamroute.gateway.openapi.parts import (
     ref,
 )
 from streamroute.wire.openai import RouteOptions
+from streamroute.wire.request import MOST_NAME
 
 __all__ = ("HEADERS", "PARAMETERS", "SCHEMAS")
 
@@ -38,7 +39,7 @@ _OPTIONS: Final[Schema] = {
         "release": nullable(_RELEASE),
         "on_escalation": nullable(_ON_ESCALATION),
         "judge": nullable(of(BOOLEAN, "false: take the answer of the first tier as it is.", default=True)),
-        "tier": nullable(of(STRING, "The name of the tier to start with.")),
+        "tier": nullable(of(STRING, "The name of the tier to start with.", maxLength=MOST_NAME)),
         "trace": of(BOOLEAN, "true: tell every step of the route on the stream.", default=False),
     },
     "additionalProperties": False,
