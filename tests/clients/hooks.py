@@ -13,7 +13,7 @@ import schemathesis
 NAMES = ("auto", "shown", "appended", "continued", "cheap", "large")
 
 
-@schemathesis.hook
+@schemathesis.hook  # type: ignore[untyped-decorator]
 def map_body(context: Any, body: Any) -> Any:
     if not isinstance(body, dict):
         return body
@@ -25,7 +25,7 @@ def map_body(context: Any, body: Any) -> Any:
     return body
 
 
-@schemathesis.hook
+@schemathesis.hook  # type: ignore[untyped-decorator]
 def map_headers(context: Any, headers: Any) -> Any:
     if not headers:
         return headers
@@ -35,8 +35,8 @@ def map_headers(context: Any, headers: Any) -> Any:
     return possible
 
 
-def _possible(options: Any, tier: str, release: str, on_escalation: str) -> dict[str, Any]:
-    options = dict(options)
+def _possible(given: Any, tier: str, release: str, on_escalation: str) -> dict[str, Any]:
+    options: dict[str, Any] = dict(given)
     if isinstance(options.get(tier), str) and options[tier]:
         options[tier] = ("cheap", "large")[len(options[tier]) % 2]
     if options.get(on_escalation) is not None:
