@@ -234,7 +234,7 @@ PATHS: Final[dict[str, Schema]] = {
             "requestBody": {"required": True, "content": json(ref("ChatRequest"))},
             "responses": {
                 "200": said("The answer.", {**json(ref("ChatCompletion")), "text/event-stream": _STREAM}, HEADERS),
-                **failures(400, 401, 403, 404, 408, 413, 415, 429, 500, 502, 503, 504),
+                **failures(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503, 504),
             },
         }
     }
