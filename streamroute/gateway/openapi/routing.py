@@ -203,7 +203,7 @@ def _header(name: str, schema: Schema, text: str) -> Schema:
     return {"name": name, "in": "header", "required": False, "schema": schema, "description": text}
 
 
-_NAME: Final[Schema] = {"type": "string", "pattern": r"^\S+$"}
+_NAME: Final[Schema] = {"type": "string", "pattern": r"\S"}
 _BY_HEADER: Final[dict[str, Schema]] = {"release": _RELEASE, "on_escalation": _ON_ESCALATION, "tier": _NAME}
 PARAMETERS: Final = [
     _header(
