@@ -20,13 +20,12 @@ def header_of(field: str) -> str:
 
 
 def with_headers(options: RouteOptions, headers: Mapping[str, str]) -> RouteOptions:
-    """`options`, and what `headers` say besides: the body wins. Raises `BadRequestError` that names the header."""
-    said = {
-        field.name: _read(field, headers[name])
-        for field in msgspec.structs.fields(RouteOptions)
-        if (name := header_of(field.name)) in headers and getattr(options, field.name) == field.default
-    }
-    return msgspec.structs.replace(options, **said) if said else options
+    """`options`, and what `headers` say besides: the body wins. Raises `BadRequestError` that names the header, be it
+    needed or not."""
+    fields = msgspec.structs.fields(RouteOptions)
+    said = [(field, _read(field, headers[name])) for field in fields if (name := header_of(field.name)) in headers]
+    missing = {field.name: value for field, value in said if getattr(options, field.name) == field.default}
+    return msgspec.structs.replace(options, **missing) if missing else options
 
 
 def _read(field: msgspec.structs.FieldInfo, value: str) -> object:

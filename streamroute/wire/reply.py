@@ -33,6 +33,7 @@ class _TokenLogprob(msgspec.Struct):
 
 class _Logprobs(msgspec.Struct):
     content: list[_TokenLogprob]
+    refusal: None = None  # typed clients expect the field
 
 
 class _Delta(msgspec.Struct):

@@ -19,6 +19,10 @@ from streamroute.wire.errors import UNREADABLE
 __all__ = ("ClientRequest", "RouteOptions", "decode_request", "request_body")
 
 
+MOST_NAME: Final = 256
+"""Characters of a name that is looked for, and said again in an error."""
+
+
 class RouteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client may ask of the router: the body's private field `streamroute`.
 
@@ -31,7 +35,7 @@ class RouteOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     release: Release | None = None
     on_escalation: Literal["retract", "append", "continue"] | None = None
     judge: bool | None = None
-    tier: str | None = None
+    tier: Annotated[str, Meta(max_length=MOST_NAME)] | None = None
     trace: bool = False
 
 
@@ -100,7 +104,7 @@ class _StreamOptions(msgspec.Struct):
 class _Body(msgspec.Struct):
     """What is checked of a body. `null` is as good as absent, as it is at OpenAI."""
 
-    model: Annotated[str, Meta(min_length=1)]
+    model: Annotated[str, Meta(min_length=1, max_length=MOST_NAME)]
     messages: Annotated[list[_Message], Meta(min_length=1)]
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
@@ -203,10 +207,10 @@ _ALLOWED: Final = {"role": get_args(_Role), "release": tuple(Release), "on_escal
 def _bad_field(error: msgspec.ValidationError) -> BadRequestError:
     """msgspec says "<problem> - at `$.messages[0].role`", and names the parent of what is missing or unknown."""
     problem, _, path = str(error).partition(" - at `")
-    path = path.rstrip("`").removeprefix("$").removeprefix(".")
+    path = path.rstrip("`").removeprefix("$").removeprefix(".")[:MOST_NAME]
     for marker, says, code in _ABOUT_THE_PARENT:
         if marker in problem:
-            field = problem.partition(marker)[2].rstrip("`")
+            field = problem.partition(marker)[2].rstrip("`")[:MOST_NAME]
             path = f"{path}.{field}" if path else field
             return BadRequestError(f"{path} {says}", param=path, code=code)
     if problem.startswith("Invalid enum value"):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from urllib.request import urlopen
 
 import pytest
 
@@ -47,3 +48,10 @@ def gateway() -> Iterator[Gateway]:
             process.communicate()
         log.seek(0)
         assert '"exception"' not in log.read()
+
+
+@pytest.fixture(scope="session")
+def paths(gateway: Gateway) -> set[str]:
+    """Those that the gateway says it has."""
+    with urlopen(f"{gateway.url}/openapi.json") as answer:
+        return set(json.load(answer)["paths"])

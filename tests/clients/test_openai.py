@@ -215,3 +215,13 @@ def test_a_request_that_fails_once_is_tried_again(gateway: Gateway) -> None:
 def test_models_are_listed_and_found(client: OpenAI) -> None:
     assert {"auto", "shown", "cheap", "large"} <= {model.id for model in client.models.list()}
     assert client.models.retrieve("auto").id == "auto"
+
+
+def test_embeddings_and_completions_pass_through(client: OpenAI, paths: set[str]) -> None:
+    if not {"/v1/embeddings", "/v1/completions"} <= paths:
+        pytest.skip("this gateway has no such paths")
+    found = client.embeddings.create(model="cheap", input=["a", "b"], encoding_format="float")
+    assert [each.embedding for each in found.data] == [[0.25, -0.5]] * 2
+    assert client.completions.create(model="cheap", prompt="Capital?").choices[0].text == RIGHT
+    stream = client.completions.create(model="cheap", prompt="Capital?", stream=True)
+    assert "".join(chunk.choices[0].text for chunk in stream if chunk.choices) == RIGHT

@@ -66,7 +66,8 @@ def test_log_probabilities_go_only_to_those_who_asked() -> None:
                     {"token": "e", "logprob": -2.0, "bytes": [101]},
                 ],
             }
-        ]
+        ],
+        "refusal": None,
     }
 
 

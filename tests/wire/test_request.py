@@ -297,3 +297,16 @@ def test_of_a_field_that_is_said_twice_the_last_counts_for_all() -> None:
     body = b'{"model": "a", "model": "b", "messages": [{"role": "user", "content": "x"}], "x": 1, "x": 2}'
     request = decode_request(body)
     assert (request.model, request.params) == ("b", {"x": 2})
+
+
+def test_what_a_client_names_is_not_said_again_in_full_where_it_is_too_long() -> None:
+    long = "x" * 100_000
+    for error in (
+        refused_field(model=long),
+        refused_field(streamroute={"tier": long}),
+        refused_field(streamroute={long: 1}),
+        refused_field(logit_bias={long: "no"}),
+    ):
+        assert len(str(error)) < 1000
+        assert error.param is not None
+        assert len(error.param) < 600

@@ -26,6 +26,7 @@ from streamroute.gateway.openapi.parts import (
     said,
 )
 from streamroute.gateway.openapi.routing import HEADERS, PARAMETERS
+from streamroute.wire.request import MOST_NAME
 
 __all__ = ("PATHS", "SCHEMAS")
 
@@ -84,7 +85,9 @@ _REQUEST: Final[Schema] = {
     "type": "object",
     "description": "Of the properties that are listed the gateway checks the type; all others are passed on untouched.",
     "properties": {
-        "model": of(_FILLED, "A route, or a tier, which is then not judged: see /v1/models."),
+        "model": of(
+            {**_FILLED, "maxLength": MOST_NAME}, "A route, or a tier, which is then not judged: see /v1/models."
+        ),
         "messages": array(ref("Message"), minItems=1),
         "stream": nullable(of(BOOLEAN, "true: chunks as server-sent events.")),
         "stream_options": nullable(
@@ -123,8 +126,10 @@ _LOGPROBS: Final = nullable(
                         optional=["bytes", "top_logprobs"],
                     )
                 )
-            )
-        }
+            ),
+            "refusal": nullable(array({"type": "object"})),
+        },
+        optional=["refusal"],
     )
 )
 _TOOL_CALLS: Final = array({"type": "object"})
@@ -229,7 +234,7 @@ PATHS: Final[dict[str, Schema]] = {
             "requestBody": {"required": True, "content": json(ref("ChatRequest"))},
             "responses": {
                 "200": said("The answer.", {**json(ref("ChatCompletion")), "text/event-stream": _STREAM}, HEADERS),
-                **failures(400, 401, 403, 404, 408, 413, 415, 429, 500, 502, 503, 504),
+                **failures(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503, 504),
             },
         }
     }

@@ -21,7 +21,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
                     "code": nullable(of(STRING, "For programs, such as model_not_found.")),
                 }
             ),
-            "streamroute": record({"legs": array(_LEG_ERROR)}, text="Where models were asked: what each said."),
+            "streamroute": record(
+                {"request_id": STRING, "legs": of(array(_LEG_ERROR), "Where models were asked: what each said.")},
+                optional=["request_id", "legs"],
+            ),
         },
         optional=["streamroute"],
     )
@@ -32,13 +35,14 @@ _REQUEST_ID: Final[Schema] = {
 }
 _RETRY_AFTER: Final[Schema] = {"Retry-After": {"schema": STRING, "description": "Seconds to wait."}}
 _CAUSES: Final = {
-    400: "The request is not valid; `param` names the field. Nothing was started.",
+    400: "The request is not valid; `param` names the field, and nothing was started. Or the model refuses it.",
     401: "A key is asked for, and none, or a wrong one, was sent.",
     403: "This key may not ask for that.",
     404: "There is no such thing.",
     408: "The request took too long to come in.",
     413: "The body is larger than `server.max_body_bytes`.",
     415: "The body is that of a form, and not JSON.",
+    422: "The model refuses the request.",
     429: "Too many requests, or a budget is spent.",
     500: "A defect of the gateway. What it is, is in its log under the request's id.",
     502: "No model could finish an answer; `streamroute.legs` says what each failed of.",

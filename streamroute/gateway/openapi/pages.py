@@ -85,11 +85,23 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "Embeddings": _EMBEDDINGS,
     "CompletionRequest": _asking({"prompt": either(STRING, {"type": "array"})}),
     "Completion": _TEXT,
+    "Board": record(
+        {
+            "now": of(NUMBER, "Seconds since the epoch."),
+            "uptime": of(NUMBER, "Seconds; this and the next two of the process that answers."),
+            "in_flight": COUNT,
+            "draining": BOOLEAN,
+            "routes": array({"type": "object"}),
+            "all": of({"type": "object"}, "The sums over the routes."),
+            "recent": array({"type": "object"}, description="The last requests, newest first."),
+        },
+        text="Money in the currency of the prices, times in seconds, null for what is not known.",
+    ),
     "Decision": {
         "type": "object",
         "description": "All about one request but its texts.",
-        "required": ["id"],
-        "properties": {"id": STRING, "legs": array({"type": "object"})},
+        "required": ["object", "id", "legs"],
+        "properties": {"object": {"const": "decision"}, "id": STRING, "legs": array({"type": "object"})},
     },
 }
 
@@ -121,7 +133,7 @@ def _named(name: str, text: str) -> list[Schema]:
 
 
 _PUBLIC: Final[list[Schema]] = [{}]
-_ASKING: Final = (400, 401, 403, 404, 408, 413, 415, 429, 500, 502, 503, 504)
+_ASKING: Final = (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503, 504)
 _PASSED_STREAM: Final[Schema] = {"text/event-stream": {"schema": STRING}}
 
 PATHS: Final[dict[str, Schema]] = {
@@ -140,13 +152,13 @@ PATHS: Final[dict[str, Schema]] = {
         *_ASKING,
     ),
     "/v1/models": _get(
-        "listModels", "The routes and their tiers", said("All there are.", json(ref("Models"))), 401, 408, 429, 500
+        "listModels", "The routes and their tiers", said("All there are.", json(ref("Models"))), 401, 408, 429, 500, 503
     ),
     "/v1/models/{model}": _get(
         "retrieveModel",
         "One route or tier",
         said("What is known of it.", json(ref("Model"))),
-        *(401, 404, 408, 429, 500),
+        *(401, 404, 408, 429, 500, 503),
         parameters=_named("model", "A name of /v1/models."),
     ),
     "/v1/feedback": _post(
@@ -166,7 +178,7 @@ PATHS: Final[dict[str, Schema]] = {
     "/v1/board": _get(
         "board",
         "The numbers of the page /ui",
-        said("Decisions, rates, costs.", json({"type": "object"})),
+        said("Decisions, rates, costs.", json(ref("Board"))),
         *(401, 403, 408, 429, 500, 503),
     ),
     "/metrics": _get(
@@ -176,7 +188,7 @@ PATHS: Final[dict[str, Schema]] = {
         *(401, 403, 408, 429, 500, 503),
     ),
     "/ui": _get(
-        "page", "A page to chat by and to watch decisions", said("HTML.", {"text/html": {"schema": STRING}}), 500
+        "page", "A page to chat by and to watch decisions", said("HTML.", {"text/html": {"schema": STRING}}), 500, 503
     ),
     "/healthz": _get(
         "health",
@@ -186,8 +198,9 @@ PATHS: Final[dict[str, Schema]] = {
         security=_PUBLIC,
     ),
     "/openapi.json": _get(
-        "openapi", "This document", said("OpenAPI 3.1.", json({"type": "object"})), 500, security=_PUBLIC
+        "openapi", "This document", said("OpenAPI 3.1.", json({"type": "object"})), 500, 503, security=_PUBLIC
     ),
 }
 PATHS["/healthz"]["get"]["responses"]["503"] = said("It is stopping.", json(ref("Health")))
 PATHS["/ui"]["get"]["security"] = _PUBLIC
+PATHS["/ui/"] = {"get": {**PATHS["/ui"]["get"], "operationId": "pageToo"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from streamroute.core.types import Release
@@ -20,6 +21,7 @@ from streamroute.gateway.openapi.parts import (
     ref,
 )
 from streamroute.wire.openai import RouteOptions
+from streamroute.wire.request import MOST_NAME
 
 __all__ = ("HEADERS", "PARAMETERS", "SCHEMAS")
 
@@ -38,7 +40,7 @@ _OPTIONS: Final[Schema] = {
         "release": nullable(_RELEASE),
         "on_escalation": nullable(_ON_ESCALATION),
         "judge": nullable(of(BOOLEAN, "false: take the answer of the first tier as it is.", default=True)),
-        "tier": nullable(of(STRING, "The name of the tier to start with.")),
+        "tier": nullable(of(STRING, "The name of the tier to start with.", maxLength=MOST_NAME)),
         "trace": of(BOOLEAN, "true: tell every step of the route on the stream.", default=False),
     },
     "additionalProperties": False,
@@ -61,8 +63,11 @@ _LEG: Final = record(
         "first_token": _SECONDS,
         "ended": _SECONDS,
         "cost": NUMBER,
+        "billing": nullable(of(STRING, "How a leg that was cut off is charged for.")),
+        "attempts": of(COUNT, "How often its model was asked: again where it failed before its first content."),
         "error": nullable(STRING),
     },
+    optional=["billing", "attempts"],
     text="One call of a model: the answer of a tier, or a sample of it that it was judged by.",
 )
 
@@ -95,15 +100,17 @@ _ROUTE: Final = record(
         "evidence": nullable(ref("Evidence")),
         "timings": record(dict.fromkeys(("first_shown", "first_kept", "decided", "finished"), _SECONDS)),
         "cost": of(NUMBER, "Of all legs, in the currency of the configured prices."),
+        "shed": array(STRING, description="What a budget left out: probes, hedge, judging."),
+        "nli": record({"pairs": COUNT, "seconds": NUMBER}, text="The work of the judge."),
         "legs": array(ref("Leg")),
     },
-    optional=["prerouter"],
+    optional=["prerouter", "shed", "nli"],
     text="The whole route of a request.",
 )
 
 
-def _event(name: str, properties: dict[str, Schema], text: str) -> Schema:
-    return record({"event": {"const": name}, **properties}, text=text)
+def _event(name: str, properties: dict[str, Schema], text: str, optional: Sequence[str] = ()) -> Schema:
+    return record({"event": {"const": name}, **properties}, optional=optional, text=text)
 
 
 _NOTE: Final[Schema] = {
@@ -124,6 +131,49 @@ _NOTE: Final[Schema] = {
             "continued",
             {"tier": STRING, "to": STRING, "at": INTEGER, "reason": STRING},
             "What was shown stays; from the `at`-th character on it is another tier's.",
+        ),
+        _event(
+            "started",
+            {
+                "at": NUMBER,
+                "tier": STRING,
+                "tiers": array(STRING),
+                "release": STRING,
+                "probes": COUNT,
+                "threshold": nullable(NUMBER),
+            },
+            "With `trace`: the judging of a tier begins.",
+        ),
+        _event(
+            "probe",
+            {
+                "at": NUMBER,
+                "state": enum("finished", "failed"),
+                "number": COUNT,
+                "text": STRING,
+                "error": STRING,
+                "done": COUNT,
+                "expected": COUNT,
+            },
+            "With `trace`: a probe has ended.",
+            optional=["number", "text", "error"],
+        ),
+        _event(
+            "evidence",
+            {
+                "at": NUMBER,
+                **_EVIDENCE["properties"],
+                "low": NUMBER,
+                "high": NUMBER,
+                "assignment": array(COUNT),
+                "answer_cluster": nullable(COUNT),
+            },
+            "With `trace`: what the judge makes of the probes so far.",
+        ),
+        _event(
+            "verdict",
+            {"at": NUMBER, "tier": STRING, "decision": STRING, "reason": STRING, "to": nullable(STRING)},
+            "With `trace`: what was decided, and the tier that this one is left for.",
         ),
     ],
 }
@@ -157,7 +207,7 @@ def _header(name: str, schema: Schema, text: str) -> Schema:
     return {"name": name, "in": "header", "required": False, "schema": schema, "description": text}
 
 
-_NAME: Final[Schema] = {"type": "string", "pattern": r"^\S+$"}
+_NAME: Final[Schema] = {"type": "string", "pattern": r"\S"}
 _BY_HEADER: Final[dict[str, Schema]] = {"release": _RELEASE, "on_escalation": _ON_ESCALATION, "tier": _NAME}
 PARAMETERS: Final = [
     _header(
