@@ -123,7 +123,7 @@ def _check_chat(route: RouteSettings, settings: Settings, path: str) -> None:
     for index, name in enumerate(route.tiers if len(route.tiers) > 1 else ()):
         upstream = settings.upstream(name)
         if isinstance(upstream, OpenAISettings) and "chat" not in upstream.serves:
-            raise ComplaintError(f"{path}.tiers[{index}]: {name!r} does not serve \"chat\"; give it a route of its own")
+            raise ComplaintError(f'{path}.tiers[{index}]: {name!r} does not serve "chat"; give it a route of its own')
 
 
 def _check_pace(route: RouteSettings, path: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,15 @@ _ON_ESCALATION = (Release.RETRACT, Release.APPEND, Release.CONTINUE)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """How a request will be served. `on_escalation` is what `auto` may do to a shown answer, None where the client did
-    not say. `unjudged` says why the answer is not judged, None when it is."""
+    not say. `unjudged` says why the answer is not judged, None when it is; `passes`, that it is not and that every tier
+    that may have to answer can give its bytes."""
 
     served: ServedRoute
     start_tier: int
     release: Release
     on_escalation: Release | None = None
     unjudged: str | None
+    passes: bool = False
 
     @property
     def judge(self) -> bool:
@@ -43,9 +45,13 @@ class Catalogue:
     def __init__(self, routes: Mapping[str, ServedRoute]) -> None:
         self._routes = dict(routes)
         self._tiers: dict[str, tuple[ServedRoute, int]] = {}
+        # The endpoints of each tier that can give its bytes; None for the others. Asked once: to ask takes long.
+        self._endpoints: dict[str, list[Collection[str] | None]] = {}
         for served in routes.values():
             for index, name in enumerate(served.settings.tiers):
                 self._tiers.setdefault(name, (served, index))
+            upstreams = [tier.upstream for tier in served.router.tiers]
+            self._endpoints[served.settings.name] = [u.serves if isinstance(u, Relays) else None for u in upstreams]
 
     def models(self) -> list[dict[str, Any]]:
         """The names to ask for, as `/v1/models` lists them: routes first."""
@@ -77,8 +83,8 @@ class Catalogue:
         if request.n > 1 and not served.router.tiers[start].upstream.supports_n:
             name = served.settings.tiers[start]
             raise BadRequestError(f"n: {name!r} gives one answer at a time", param="n", code="unsupported_value")
-        upstream = served.router.tiers[start].upstream
-        if isinstance(upstream, Relays) and "chat" not in upstream.serves:
+        endpoints = self._endpoints[served.settings.name][start:]
+        if endpoints[0] is not None and "chat" not in endpoints[0]:
             raise _not_served(request.model, "chat")
         release = release or served.settings.release
         return Assignment(
@@ -87,6 +93,7 @@ class Catalogue:
             release=release,
             on_escalation=_on_escalation(release, request, headers),
             unjudged=unjudged,
+            passes=unjudged is not None and all(has is not None and "chat" in has for has in endpoints),
         )
 
     def serving(self, model: str, endpoint: str) -> Assignment:
@@ -99,9 +106,14 @@ class Catalogue:
             served, unjudged = self._route(model), endpoint
             candidates = list(range(len(served.router.tiers)))
         for index in candidates:
-            upstream = served.router.tiers[index].upstream
-            if isinstance(upstream, Relays) and endpoint in upstream.serves:
-                return Assignment(served=served, start_tier=index, release=served.settings.release, unjudged=unjudged)
+            if endpoint in (self._endpoints[served.settings.name][index] or ()):
+                return Assignment(
+                    served=served,
+                    start_tier=index,
+                    release=served.settings.release,
+                    unjudged=unjudged,
+                    passes=True,
+                )
         raise _not_served(model, endpoint)
 
     def known(self, model: str) -> Mapping[str, Any]:

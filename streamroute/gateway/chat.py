@@ -13,7 +13,7 @@ from streamroute.gateway.errors import CLIENT_CLOSED, stopping
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.feedback import keep_record
 from streamroute.gateway.keys import CATALOGUE, IN_FLIGHT, NOTES, SHADOWS
-from streamroute.gateway.passthrough import passable, passed_through
+from streamroute.gateway.passthrough import passed_through
 from streamroute.gateway.streaming import StreamedReply
 from streamroute.gateway.telling import route_fields, route_headers, usage_of
 from streamroute.routing.router import RoutedStream
@@ -30,7 +30,7 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     assigned = request.app[CATALOGUE].assign(asked, request.headers)
     request[NOTES].update(model=asked.model, stream=asked.stream)
     exchange = await admitted(request, asked, assigned)
-    if passable(assigned):
+    if assigned.passes:
         tiers = range(assigned.start_tier, len(assigned.served.router.tiers))
         return await passed_through(exchange, "chat", tiers)
     return await _routed(exchange)

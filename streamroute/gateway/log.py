@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Protocol, TextIO, cast
 
+import msgspec
 import structlog
 
 __all__ = ("Logger", "json_logger")
@@ -19,6 +20,10 @@ class Logger(Protocol):
     def exception(self, event: str, **fields: Any) -> Any: ...
 
 
+def _json(fields: Any, **_: Any) -> str:
+    return msgspec.json.encode(fields, enc_hook=repr).decode()
+
+
 def json_logger(stream: TextIO | None = None) -> Logger:
     """Writes JSON lines with level and UTC time to `stream`, standard error unless told; nothing below "info"."""
     wrapped = structlog.wrap_logger(
@@ -27,7 +32,7 @@ def json_logger(stream: TextIO | None = None) -> Logger:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
     )

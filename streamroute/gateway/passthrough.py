@@ -7,7 +7,7 @@ error. What comes later breaks the stream off with an error frame. The last byte
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import msgspec
@@ -16,7 +16,6 @@ from aiohttp import web
 from streamroute.core.actions import Commit, Finish
 from streamroute.core.types import Decision, Leg, Usage, Verdict
 from streamroute.errors import RouteError, UpstreamError
-from streamroute.gateway.catalogue import Assignment
 from streamroute.gateway.errors import CLIENT_CLOSED, problem_of, stopping
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.keys import IN_FLIGHT, NOTES
@@ -30,17 +29,9 @@ from streamroute.wire.openai import ChunkEncoder, WholeAnswer
 from streamroute.wire.sse import encode_event
 from streamroute.wire.tap import Findings, Tap, WholeTap, with_field
 
-__all__ = ("passable", "passed_through")
+__all__ = ("passed_through",)
 
 UNJUDGED = Verdict(Decision.ACCEPT, "unjudged")
-
-
-def passable(assigned: Assignment) -> bool:
-    """Whether a chat is not to be judged, and every tier that may have to answer it can give its bytes."""
-    if assigned.judge:
-        return False
-    tiers = assigned.served.router.tiers[assigned.start_tier :]
-    return all(isinstance(tier.upstream, Relays) and "chat" in tier.upstream.serves for tier in tiers)
 
 
 async def passed_through(exchange: Exchange, endpoint: str, tiers: Iterable[int]) -> web.StreamResponse:
@@ -94,8 +85,7 @@ class _Passage:
         raise RouteError(causes, shown=False)
 
     async def _ask(self, tier: Tier, index: int, verdict: Verdict) -> web.StreamResponse:
-        upstream = tier.upstream
-        assert isinstance(upstream, Relays)
+        upstream = cast("Relays", tier.upstream)  # as the catalogue has found
         self._found, self._leg = None, Leg(index)
         self._meter.leg_started(self._leg, self._now())
         async with upstream.relay(self._endpoint, self._document(tier, upstream)) as reply:

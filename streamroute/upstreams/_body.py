@@ -51,14 +51,18 @@ _LINGER: Final = 0.05
 class Body:
     """The bytes of one reply, with the deadlines of the phases."""
 
-    __slots__ = ("_border", "_content", "_deadline", "_loop", "_phase", "_timeouts", "_total", "_watchdog", "response")
+    __slots__ = ("_border", "_content", "_deadline", "_loop", "_phase", "_total", "_waits", "_watchdog", "response")
 
     def __init__(self, response: aiohttp.ClientResponse, border: Border, timeouts: Timeouts, began: float) -> None:
         self._loop = asyncio.get_running_loop()
         self.response = response
         self._content = response.content
         self._border = border
-        self._timeouts = timeouts
+        self._waits: Mapping[Phase, float] = {
+            "first": timeouts.first,
+            "between": timeouts.between,
+            "tail": timeouts.tail,
+        }
         self._total = began + timeouts.total
         self._phase: Phase = "first"
         self._deadline = min(began + timeouts.first, self._total)
@@ -74,7 +78,8 @@ class Body:
 
     def expect(self, phase: Phase) -> None:
         self._phase = phase
-        self._deadline = min(self._loop.time() + getattr(self._timeouts, phase), self._total)
+        deadline = self._loop.time() + self._waits[phase]
+        self._deadline = min(self._total, deadline)
 
     async def receive(self) -> bytes:
         self._watchdog.arm(self._deadline)
