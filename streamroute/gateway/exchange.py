@@ -34,6 +34,7 @@ class Exchange:
     began: float = dataclasses.field(default_factory=time.perf_counter)
     shed: tuple[str, ...] = ()
     reply_id: str | None = None
+    settled: bool = False
 
     @property
     def route(self) -> str:
@@ -46,6 +47,9 @@ class Exchange:
     def settle(self, route: Route, *, status: int, error: str | None = None) -> None:
         """Into the ledger and the log line; later calls are ignored. Await `account.written` before the client is told
         that its request is over."""
+        if self.settled:
+            return
+        self.settled = True
         self.request[NOTES].update(route_notes(route, self.route, self.assigned.unjudged))
         self.account.settle(
             Outcome(

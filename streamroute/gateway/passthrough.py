@@ -6,6 +6,7 @@ error. What comes later breaks the stream off with an error frame. The last byte
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -50,7 +51,8 @@ async def passed_through(exchange: Exchange, endpoint: str, tiers: Iterable[int]
             await exchange.failed(passage.route, error)
             raise
         finally:
-            passage.over()
+            if not exchange.settled:
+                passage.over()
             exchange.settle(passage.route, status=503 if scope.cancel_called else CLIENT_CLOSED)  # unless it has been
     # Only a scope that was cancelled, because the server stops, comes here.
     return await passage.stopped()
@@ -64,7 +66,8 @@ class _Passage:
         self._endpoint = endpoint
         self._tiers = exchange.assigned.served.router.tiers
         self._meter = Meter(self._tiers, exchange.asked.messages)
-        self._began = anyio.current_time()
+        self._now = asyncio.get_running_loop().time
+        self._began = self._now()
         self._leg = Leg(exchange.assigned.start_tier)
         self._found: Findings | None = None
         self.response: web.StreamResponse | None = None
@@ -87,11 +90,11 @@ class _Passage:
     async def _ask(self, tier: Tier, index: int, verdict: Verdict) -> web.StreamResponse:
         upstream = cast("Relays", tier.upstream)  # as the catalogue has found
         self._found, self._leg = None, Leg(index)
-        self._meter.leg_started(self._leg, self._now())
+        self._meter.leg_started(self._leg, self._seconds())
         async with upstream.relay(self._endpoint, self._document(tier, upstream)) as reply:
             if reply.status >= 300:
                 return await self._refused(reply)
-            self._meter.reader_told(Commit(index, verdict), self._now())
+            self._meter.reader_told(Commit(index, verdict), self._seconds())
             if self._exchange.asked.stream:
                 return await self._streamed(reply)
             return await self._whole(reply)
@@ -129,8 +132,8 @@ class _Passage:
             raise reply.fault(error) from error
         if found.spoke:
             self._spoke()
-        field = await self._finished(found)
-        return web.Response(body=with_field(body, field), headers=self._headers(reply.content_type))
+        await self._finished(found)
+        return web.Response(body=with_field(body, self._told()), headers=self._headers(reply.content_type))
 
     async def _streamed(self, reply: RelayedReply) -> web.StreamResponse:
         tap = self._found = Tap()
@@ -143,8 +146,8 @@ class _Passage:
                 self._leg_over(LegState.FAILED, error)
                 label = self._tiers[self._leg.tier].label
                 return await self._broken(RouteError([(label, error)], shown=True), self.response)
-        field = await self._finished(tap)
-        tail = tap.tail(field if self._exchange.asked.include_usage else None, usage_of(self.route))
+        await self._finished(tap)
+        tail = tap.tail(self._told() if self._exchange.asked.include_usage else None, usage_of(self.route))
         response = self.response or await self._prepared(reply)
         await response.write_eof(tail)
         if tap.done:
@@ -194,13 +197,16 @@ class _Passage:
 
     # -- ends ---------------------------------------------------------------------------------------------------------
 
-    async def _finished(self, found: Findings) -> bytes:
-        """The answer is whole: into the ledger. Returns what is told of its route, as JSON."""
+    async def _finished(self, found: Findings) -> None:
+        """The answer is whole: into the ledger."""
         self._leg_over(LegState.FINISHED)
         if found.finish_reason is not None:
-            self._meter.reader_told(Finish(self._leg.tier, found.finish_reason), self._now())
+            self._meter.reader_told(Finish(self._leg.tier, found.finish_reason), self._seconds())
         self.over()
         await self._settled(200)
+
+    def _told(self) -> bytes:
+        """What is told of the route, as JSON."""
         return msgspec.json.encode(route_fields(self.route, self._exchange.route, self._exchange.assigned.unjudged))
 
     async def stopped(self) -> web.StreamResponse:
@@ -227,11 +233,11 @@ class _Passage:
         record = self.route.leg(self._leg)
         if record is not None and record.state is LegState.RUNNING:
             self._count()
-        self._meter.settle(self._now())
+        self._meter.settle(self._seconds())
 
     def _leg_over(self, state: LegState, error: Exception | None = None) -> None:
         self._count()
-        self._meter.leg_ended(self._leg, state, self._now(), error)
+        self._meter.leg_ended(self._leg, state, self._seconds(), error)
 
     def _count(self) -> None:
         """What was said so far, as the upstream counts it or as we do."""
@@ -245,12 +251,13 @@ class _Passage:
 
     def _spoke(self) -> None:
         """The first content is there."""
-        now, record = self._now(), self.route.leg(self._leg)
+        now, record = self._seconds(), self.route.leg(self._leg)
         assert record is not None
         record.first_token = self.route.timings.first_shown = self.route.timings.first_kept = now
 
-    def _now(self) -> float:
-        return anyio.current_time() - self._began
+    def _seconds(self) -> float:
+        """Since the route started."""
+        return self._now() - self._began
 
 
 def _as_stream(body: bytes, exchange: Exchange) -> bytes:
