@@ -2,7 +2,58 @@
 
 from __future__ import annotations
 
+from collections import deque
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
 import anyio
+
+T = TypeVar("T")
+
+
+class Items(Generic[T]):
+    """A queue without bound for one reader. `put` never waits; leaving the context ends the queue."""
+
+    def __init__(self) -> None:
+        self._items: deque[T] = deque()
+        self._ended = False
+        self._arrived: anyio.Event | None = None  # while the reader waits
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended = True
+        self._wake()
+
+    def put(self, item: T) -> None:
+        self._items.append(item)
+        self._wake()
+
+    def get_nowait(self) -> T | None:
+        """The next item, None where there is none yet or any more."""
+        return self._items.popleft() if self._items else None
+
+    async def get(self) -> T | None:
+        """The next item, None when the queue has ended."""
+        while not self._items:
+            if self._ended:
+                return None
+            self._arrived = anyio.Event()
+            try:
+                await self._arrived.wait()
+            finally:
+                self._arrived = None
+        return self._items.popleft()
+
+    def _wake(self) -> None:
+        if self._arrived is not None:
+            self._arrived.set()
 
 
 class Gate:
