@@ -31,8 +31,9 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     request[NOTES].update(model=asked.model, stream=asked.stream)
     exchange = await admitted(request, asked, assigned)
     if assigned.passes:
-        tiers = range(assigned.start_tier, len(assigned.served.router.tiers))
-        return await passed_through(exchange, "chat", tiers)
+        tiers = enumerate(assigned.served.router.tiers)
+        able = [i for i, tier in tiers if i >= assigned.start_tier and (asked.n == 1 or tier.upstream.supports_n)]
+        return await passed_through(exchange, "chat", able)
     return await _routed(exchange)
 
 

@@ -14,6 +14,7 @@ the task group. A failure of the whole route is the last item of the stream.
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -93,7 +94,7 @@ class Driver:
         self._observer = observer
         self._cascade = Cascade(plan)
         self._meter = Meter(tiers, messages)
-        self._clock = anyio.current_time
+        self._clock = asyncio.get_running_loop().time  # anyio.current_time, without asking for the backend each time
         self._began = self._clock()
         self._scopes: dict[Leg, anyio.CancelScope] = {}
         self._sessions: dict[int, ScoringSession] = {}

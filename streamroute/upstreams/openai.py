@@ -74,7 +74,9 @@ class OpenAIUpstream:
         self.supports_n = supports_n
         self.tells_usage = include_usage
         self.serves = frozenset(serves)
-        self._base = base_url.rstrip("/")
+        base = base_url.rstrip("/")
+        self._urls = {endpoint: f"{base}/{path}" for endpoint, path in _PATHS.items()}
+        self._connecting = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
         self._timeouts = timeouts
         self._max_event = max_event
         self._headers = {
@@ -146,8 +148,7 @@ class OpenAIUpstream:
 
     async def _open(self, endpoint: str, body: bytes, timeouts: Timeouts, began: float) -> Body:
         """The reply, as soon as its headers are there. Cancelled in any phase, it leaves no connection behind."""
-        url = f"{self._base}/{_PATHS[endpoint]}"
-        response = await self._post(url, body, began + min(timeouts.first, timeouts.total))
+        response = await self._post(self._urls[endpoint], body, began + min(timeouts.first, timeouts.total))
         return Body(response, self._border, timeouts, began)
 
     async def _post(self, url: str, body: bytes, deadline: float) -> aiohttp.ClientResponse:
@@ -159,7 +160,7 @@ class OpenAIUpstream:
                         url,
                         data=body,
                         headers=self._headers,
-                        timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
+                        timeout=self._connecting,
                         allow_redirects=False,
                         trace_request_ctx=reused if self._owns_session else None,
                     )
