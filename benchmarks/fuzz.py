@@ -29,6 +29,7 @@ from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import RouteSettings
 from streamroute.core.types import Delta
 from streamroute.errors import BadRequestError
+from streamroute.gateway.auth import EVERYONE
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.errors import RefusedError
 from streamroute.routing.router import Router, Tier
@@ -215,7 +216,7 @@ def _request_target() -> Callable[[random.Random], str]:
         headers = {} if rng.random() < 0.9 else {"x-streamroute-release": rng.choice(("hold", "no", "", "\u20ac"))}
         try:
             asked = decode_request(body)
-            catalogue.assign(asked, headers)
+            catalogue.assign(asked, headers, EVERYONE)
             question_of(asked.messages)
             msgspec.json.encode(request_body(model="m", messages=asked.messages, params=asked.params))
         except (BadRequestError, RefusedError):

@@ -9,6 +9,10 @@ with probes off. LiteLLM and TensorZero run on the Python of VENV, which needs `
 
 from __future__ import annotations
 
-from benchmarks.gateway.run import main
-
 __all__ = ("main",)
+
+
+def main() -> None:
+    from benchmarks.gateway.run import main as run  # not before: model, load and bare are started from here too
+
+    run()

@@ -1,4 +1,4 @@
-from benchmarks.gateway.run import main
+from benchmarks.gateway import main
 
 if __name__ == "__main__":
     main()

@@ -44,8 +44,10 @@ def once(racer: Racer, upstream: str, *, quick: bool) -> dict[str, float]:
     streams = 16 if quick else 128
     told = asked("crowd", racer, streams=streams, requests=2 if quick else 4)
     found |= {f"first token, {streams} streams, {p}, ms": 1000 * told[p] for p in ("p50", "p99")}
-    found["whole replies a second, 32 connections"] = asked("whole", racer, streams=32, seconds=seconds)["rate"]
+    told = asked("whole", racer, streams=32, seconds=seconds, pid=racer.pid)
+    found["whole replies a second, 32 connections"] = told["rate"]
     if racer.pid:
+        found["CPU a whole reply, microseconds"] = 1e6 * told["seconds"]
         told = asked("chunk", racer, streams=16 if quick else 64, seconds=2 * seconds, pid=racer.pid)
         found["CPU a paced chunk, microseconds"] = 1e6 * told["seconds"]
         told = asked("leave", racer, upstream=upstream)

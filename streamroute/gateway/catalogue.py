@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,8 @@ __all__ = ("Assignment", "Catalogue", "unjudgeable")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """How a request will be served. `on_escalation` is what `auto` may do to a shown answer, None where the client did
-    not say. `unjudged` says why the answer is not judged, None when it is. With `trace` a stream tells how it comes
-    about."""
+    not say. `unjudged` says why the answer is not judged, None when it is; `passes`, that it is not and that every tier
+    that may have to answer can give its bytes. With `trace` a stream tells how it comes about."""
 
     served: ServedRoute
     start_tier: int
@@ -31,6 +31,7 @@ class Assignment:
     on_escalation: Release | None = None
     unjudged: str | None
     trace: bool = False
+    passes: bool = False
 
     @property
     def judge(self) -> bool:
@@ -43,15 +44,20 @@ class Catalogue:
     def __init__(self, routes: Mapping[str, ServedRoute]) -> None:
         self._routes: dict[str, ServedRoute] = {}
         self._tiers: dict[str, tuple[ServedRoute, int]] = {}
+        # The endpoints of each tier that can give its bytes; None for the others. Asked once: to ask takes long.
+        self._endpoints: dict[str, list[Collection[str] | None]] = {}
         self.replace(routes)
 
     def replace(self, routes: Mapping[str, ServedRoute]) -> None:
         """From now on there are these; what is assigned already keeps its own."""
         tiers: dict[str, tuple[ServedRoute, int]] = {}
+        endpoints: dict[str, list[Collection[str] | None]] = {}
         for served in routes.values():
             for index, name in enumerate(served.settings.tiers):
                 tiers.setdefault(name, (served, index))
-        self._routes, self._tiers = dict(routes), tiers
+            upstreams = [tier.upstream for tier in served.router.tiers]
+            endpoints[served.settings.name] = [u.serves if isinstance(u, Relays) else None for u in upstreams]
+        self._routes, self._tiers, self._endpoints = dict(routes), tiers, endpoints
 
     @property
     def routes(self) -> tuple[ServedRoute, ...]:
@@ -92,8 +98,8 @@ class Catalogue:
         if request.n > 1 and not served.router.tiers[start].upstream.supports_n:
             name = served.settings.tiers[start]
             raise BadRequestError(f"n: {name!r} gives one answer at a time", param="n", code="unsupported_value")
-        upstream = served.router.tiers[start].upstream
-        if isinstance(upstream, Relays) and "chat" not in upstream.serves:
+        endpoints = self._endpoints[served.settings.name][start:]
+        if endpoints[0] is not None and "chat" not in endpoints[0]:
             raise _not_served(request.model, "chat")
         release = options.release or served.settings.release
         return Assignment(
@@ -103,6 +109,7 @@ class Catalogue:
             on_escalation=_on_escalation(release, options, _said_by("on_escalation", request)),
             unjudged=unjudged,
             trace=options.trace,
+            passes=unjudged is not None and all(has is not None and "chat" in has for has in endpoints),
         )
 
     def serving(self, model: str, endpoint: str, client: Client) -> Assignment:
@@ -116,9 +123,14 @@ class Catalogue:
             served, unjudged = self._route(model, client), endpoint
             candidates = list(range(len(served.router.tiers)))
         for index in candidates:
-            upstream = served.router.tiers[index].upstream
-            if isinstance(upstream, Relays) and endpoint in upstream.serves:
-                return Assignment(served=served, start_tier=index, release=served.settings.release, unjudged=unjudged)
+            if endpoint in (self._endpoints[served.settings.name][index] or ()):
+                return Assignment(
+                    served=served,
+                    start_tier=index,
+                    release=served.settings.release,
+                    unjudged=unjudged,
+                    passes=True,
+                )
         raise _not_served(model, endpoint)
 
     def known(self, model: str, client: Client) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.feedback import keep_record
 from streamroute.gateway.guard import left_because
 from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, NOTES, SHADOWS
-from streamroute.gateway.passthrough import passable, passed_through
+from streamroute.gateway.passthrough import passed_through
 from streamroute.gateway.streaming import StreamedReply
 from streamroute.gateway.telling import usage_of
 from streamroute.gateway.trace import LiveTrace
@@ -32,9 +32,10 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     request[NOTES].update(model=asked.model, stream=asked.stream)
     exchange = await admitted(request, asked, assigned)
     assigned = exchange.assigned  # its judging may have been shed
-    if passable(assigned):
-        tiers = range(assigned.start_tier, len(assigned.served.router.tiers))
-        return await passed_through(exchange, "chat", tiers)
+    if assigned.passes:
+        tiers = enumerate(assigned.served.router.tiers)
+        able = [i for i, tier in tiers if i >= assigned.start_tier and (asked.n == 1 or tier.upstream.supports_n)]
+        return await passed_through(exchange, "chat", able)
     return await _routed(exchange)
 
 

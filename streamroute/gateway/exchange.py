@@ -40,6 +40,7 @@ class Exchange:
     hedge: bool = True
     shed: tuple[str, ...] = ()
     reply_id: str | None = None
+    settled: bool = False
     entry: Opened = dataclasses.field(init=False)
     trace: Trace = dataclasses.field(init=False)
 
@@ -83,6 +84,9 @@ class Exchange:
         """Into the ledger, the log line and the trace, a route that is over; later calls are ignored. `error` is the
         code of a failure, never its text. Await `account.written` before the client is told that its request is over.
         """
+        if self.settled:
+            return
+        self.settled = True
         self.request[NOTES].update(route_notes(route, self.route, self.assigned.unjudged, self.shed))
         if error is not None:
             self.request[NOTES].setdefault("error", error)

@@ -6,6 +6,7 @@ import sys
 import traceback
 from typing import Any, Protocol, TextIO, cast
 
+import msgspec
 import structlog
 
 __all__ = ("Logger", "json_logger")
@@ -20,6 +21,10 @@ class Logger(Protocol):
     def exception(self, event: str, **fields: Any) -> Any: ...
 
 
+def _json(fields: Any, **_: Any) -> str:
+    return msgspec.json.encode(fields, enc_hook=repr).decode()
+
+
 def json_logger(stream: TextIO | None = None, *, texts: bool = False) -> Logger:
     """Writes JSON lines with level and UTC time to `stream`, standard error unless told; nothing below "info".
 
@@ -31,7 +36,7 @@ def json_logger(stream: TextIO | None = None, *, texts: bool = False) -> Logger:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info if texts else structlog.processors.ExceptionRenderer(_without_message),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
     )

@@ -13,8 +13,12 @@ _FORMS = ("text/plain", "application/x-www-form-urlencoded", "multipart/form-dat
 
 
 def expect_json(request: web.Request) -> None:
-    """Raises a 415 refusal for the body of a form. All other types are taken for JSON: clients mislabel it."""
-    if request.method == "POST" and "Content-Type" in request.headers and request.content_type in _FORMS:
+    """Raises a 415 refusal for the body of a form, and for one of no type that a web page sends. All others are taken
+    for JSON: clients mislabel it."""
+    if request.method != "POST":
+        return
+    typed = "Content-Type" in request.headers
+    if request.content_type in _FORMS if typed else "Origin" in request.headers:
         raise refusal(
             415,
             f"the body must be JSON, sent as application/json, not as {request.content_type}",

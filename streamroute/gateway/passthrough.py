@@ -6,9 +6,10 @@ error. What comes later breaks the stream off with an error frame. The last byte
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import msgspec
@@ -17,7 +18,6 @@ from aiohttp import web
 from streamroute.core.actions import Commit, Finish
 from streamroute.core.types import Decision, Leg, Usage, Verdict
 from streamroute.errors import RouteError, UpstreamError
-from streamroute.gateway.catalogue import Assignment
 from streamroute.gateway.errors import CLIENT_CLOSED, problem_of, stopping
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.guard import left_because
@@ -33,17 +33,9 @@ from streamroute.wire.openai import ChunkEncoder, WholeAnswer
 from streamroute.wire.sse import encode_event
 from streamroute.wire.tap import Findings, Tap, WholeTap, with_field
 
-__all__ = ("passable", "passed_through")
+__all__ = ("passed_through",)
 
 UNJUDGED = Verdict(Decision.ACCEPT, "unjudged")
-
-
-def passable(assigned: Assignment) -> bool:
-    """Whether a chat is not to be judged, and every tier that may have to answer it can give its bytes."""
-    if assigned.judge:
-        return False
-    tiers = assigned.served.router.tiers[assigned.start_tier :]
-    return all(isinstance(tier.upstream, Relays) and "chat" in tier.upstream.serves for tier in tiers)
 
 
 async def passed_through(exchange: Exchange, endpoint: str, tiers: Iterable[int]) -> web.StreamResponse:
@@ -62,7 +54,8 @@ async def passed_through(exchange: Exchange, endpoint: str, tiers: Iterable[int]
             await exchange.failed(passage.route, error)
             raise
         finally:
-            passage.over()
+            if not exchange.settled:
+                passage.over()
             # Unless it has been.
             status = 503 if scope.cancel_called else CLIENT_CLOSED
             exchange.settle(passage.route, status=status, error=left_because(exchange.request))
@@ -78,7 +71,8 @@ class _Passage:
         self._endpoint = endpoint
         self._tiers = exchange.assigned.served.router.tiers
         self._meter = Meter(self._tiers, exchange.asked.messages)
-        self._began = anyio.current_time()
+        self._now = asyncio.get_running_loop().time
+        self._began = self._now()
         self._leg = Leg(exchange.assigned.start_tier)
         self._found: Findings | None = None
         self._failure: UpstreamError | None = None
@@ -93,7 +87,7 @@ class _Passage:
             if causes:
                 verdict = Verdict(Decision.ESCALATE, "answer_failed", index)
             self._found, self._leg = None, Leg(index)
-            self._meter.leg_started(self._leg, self._now())
+            self._meter.leg_started(self._leg, self._seconds())
             try:
                 return await self._persist(tier, index, verdict)
             except UpstreamError as error:  # nothing of it has been sent
@@ -132,14 +126,13 @@ class _Passage:
             self._found = None
 
     async def _ask(self, tier: Tier, index: int, verdict: Verdict) -> web.StreamResponse:
-        upstream = tier.upstream
-        assert isinstance(upstream, Relays)
+        upstream = cast("Relays", tier.upstream)  # as the catalogue has found
         async with upstream.relay(
             self._endpoint, self._document(tier, upstream), headers=self._exchange.leg_headers(self._leg)
         ) as reply:
             if reply.status >= 300:
                 return await self._refused(reply)
-            self._meter.reader_told(Commit(index, verdict), self._now())
+            self._meter.reader_told(Commit(index, verdict), self._seconds())
             if self._exchange.asked.stream:
                 return await self._streamed(reply)
             return await self._whole(reply)
@@ -177,8 +170,8 @@ class _Passage:
             raise reply.fault(error) from error
         if found.spoke:
             self._spoke()
-        field = await self._finished(found)
-        return web.Response(body=with_field(body, field), headers=self._headers(reply.content_type))
+        await self._finished(found)
+        return web.Response(body=with_field(body, self._told()), headers=self._headers(reply.content_type))
 
     async def _streamed(self, reply: RelayedReply) -> web.StreamResponse:
         tap = self._found = Tap()
@@ -192,8 +185,8 @@ class _Passage:
                 self._leg_over(LegState.FAILED, error)
                 label = self._tiers[self._leg.tier].label
                 return await self._broken(RouteError([(label, error)], shown=True), self.response)
-        field = await self._finished(tap)
-        tail = tap.tail(field if self._exchange.asked.include_usage else None, usage_of(self.route))
+        await self._finished(tap)
+        tail = tap.tail(self._told() if self._exchange.asked.include_usage else None, usage_of(self.route))
         response = self.response or await self._prepared(reply)
         await response.write_eof(tail)
         if tap.done:
@@ -243,13 +236,16 @@ class _Passage:
 
     # -- ends ---------------------------------------------------------------------------------------------------------
 
-    async def _finished(self, found: Findings) -> bytes:
-        """The answer is whole: into the ledger. Returns what is told of its route, as JSON."""
+    async def _finished(self, found: Findings) -> None:
+        """The answer is whole: into the ledger."""
         self._leg_over(LegState.FINISHED)
         if found.finish_reason is not None:
-            self._meter.reader_told(Finish(self._leg.tier, found.finish_reason), self._now())
+            self._meter.reader_told(Finish(self._leg.tier, found.finish_reason), self._seconds())
         self.over()
         await self._settled(200)
+
+    def _told(self) -> bytes:
+        """What is told of the route, as JSON."""
         return msgspec.json.encode(self._exchange.reply_fields(self.route))
 
     async def stopped(self) -> web.StreamResponse:
@@ -277,11 +273,11 @@ class _Passage:
         record = self.route.leg(self._leg)
         if record is not None and record.state is LegState.RUNNING:
             self._count()
-        self._meter.settle(self._now())
+        self._meter.settle(self._seconds())
 
     def _leg_over(self, state: LegState, error: Exception | None = None) -> None:
         self._count()
-        self._meter.leg_ended(self._leg, state, self._now(), error)
+        self._meter.leg_ended(self._leg, state, self._seconds(), error)
 
     def _count(self) -> None:
         """What was said so far, as the upstream counts it or as we do."""
@@ -295,15 +291,16 @@ class _Passage:
 
     def _spoke(self) -> None:
         """The first content is there."""
-        now, record = self._now(), self.route.leg(self._leg)
+        now, record = self._seconds(), self.route.leg(self._leg)
         assert record is not None
         record.first_token = self.route.timings.first_shown = self.route.timings.first_kept = now
         upstream = self._tiers[self._leg.tier].upstream
         if isinstance(upstream, Resilient):
             upstream.breaker.spoke()
 
-    def _now(self) -> float:
-        return anyio.current_time() - self._began
+    def _seconds(self) -> float:
+        """Since the route started."""
+        return self._now() - self._began
 
 
 def _as_stream(body: bytes, exchange: Exchange) -> bytes:

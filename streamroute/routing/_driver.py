@@ -2,21 +2,21 @@
 
     stream() context          the reader's body runs inside
     `-- task group            cancelled when the body ends, however it ends
-        |-- run               one loop: event -> core -> actions
+        |-- run               waits for the core's deadlines and for the end
         |-- answer legs       one task, one cancel scope each
         |-- probe requests    one task and scope for each request, which may serve several probes
         `-- judge             one scope for each judged tier
 
-A failure of a leg or of the judge is an event, never an exception through the task group. A failure of the whole route
-is the last item of the stream.
+Whoever learns something feeds it to the core at once and executes what it decides, without awaiting: what reaches the
+reader costs one change of tasks, not two. A failure of a leg or of the judge is an event, never an exception through
+the task group. A failure of the whole route is the last item of the stream.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -54,7 +54,7 @@ from streamroute.core.events import (
 from streamroute.core.plan import Plan
 from streamroute.core.types import Delta, Leg
 from streamroute.errors import RouteError, UpstreamInterruptedError
-from streamroute.routing._flow import Gate
+from streamroute.routing._flow import Gate, Items
 from streamroute.routing._meter import Meter
 from streamroute.routing.stream import (
     Appended,
@@ -98,13 +98,16 @@ class Driver:
         self._headers = headers
         self._cascade = Cascade(plan)
         self._meter = Meter(tiers, messages)
-        self._began = anyio.current_time()
+        self._clock = asyncio.get_running_loop().time  # anyio.current_time, without asking for the backend each time
+        self._began = self._clock()
         self._scopes: dict[Leg, anyio.CancelScope] = {}
         self._sessions: dict[int, ScoringSession] = {}
         self._unasked: set[int] = set()  # tiers whose log-probabilities the reader did not ask for
         self._judge_scope: anyio.CancelScope | None = None
-        self._send_event, self._events = anyio.create_memory_object_stream[Event](16)
-        self._send_item, self.items = anyio.create_memory_object_stream[Item](math.inf)
+        self._group: TaskGroup | None = None
+        self._deadline: float | None = None
+        self._news = anyio.Event()  # another deadline, or the end
+        self.items = Items[Item]()
         self._gate = Gate(high_water)
         self._torn = False  # the core was interrupted in mid-decision: it must not be asked again
         self.route = self._meter.route
@@ -112,38 +115,48 @@ class Driver:
 
     def taken(self) -> None:
         """The reader took an item."""
-        self._gate.update(self.items.statistics().current_buffer_used)
+        self._gate.update(len(self.items))
 
     async def run(self) -> None:
         """Drive the route to its end. Cancelled when the reader leaves; the record is settled either way."""
-        with self._send_event, self._events, self._send_item:
+        with self.items:
             try:
-                async with anyio.create_task_group() as group:
-                    event: Event = RouteStarted()
-                    while not self._step(event, group):
-                        deadline = self._cascade.next_deadline()
-                        event = TimerFired()
-                        with anyio.move_on_at(math.inf if deadline is None else self._began + deadline):
-                            event = await self._events.receive()
-                    group.cancel_scope.cancel("route over")
+                async with anyio.create_task_group() as self._group:
+                    self._feed(RouteStarted())
+                    while not self._over:
+                        self._news = anyio.Event()
+                        deadline = math.inf if self._deadline is None else self._began + self._deadline
+                        with anyio.move_on_at(deadline) as waiting:
+                            await self._news.wait()
+                        if waiting.cancelled_caught:
+                            self._feed(TimerFired())
+                    self._group.cancel_scope.cancel("route over")
             finally:
-                if not (self._cascade.over or self._torn):
-                    self._step(ReaderLeft(), None)
+                self._group = None
+                if not self._over:
+                    self._feed(ReaderLeft())
                 self._meter.settle(self._now())
 
-    def _now(self) -> float:
-        return anyio.current_time() - self._began
+    @property
+    def _over(self) -> bool:
+        return self._cascade.over or self._torn
 
-    def _step(self, event: Event, group: TaskGroup | None) -> bool:
-        """One turn of the core; True when the route is over. Decides and acts without awaiting."""
-        now = self._now()
+    def _now(self) -> float:
+        return self._clock() - self._began
+
+    def _feed(self, event: Event) -> None:
+        """One turn of the core. Decides and acts without awaiting. What comes after the end is nobody's business."""
+        if self._over:
+            return
         try:
-            self._turn(event, group, now)
+            self._turn(event, self._group, self._now())
         except Exception as error:  # a user's policy or observer: the reader is told, the driver's group is not torn
             self._torn = True
-            self._send(RouteError([("router", error)], shown=self._meter.shown))
-            return True
-        return self._cascade.over
+            self.items.put(RouteError([("router", error)], shown=self._meter.shown))
+        deadline = self._cascade.next_deadline()
+        if deadline != self._deadline or self._over:
+            self._deadline = deadline
+            self._news.set()
 
     def _turn(self, event: Event, group: TaskGroup | None, now: float) -> None:
         judged = self._cascade.judged_tier
@@ -196,9 +209,8 @@ class Driver:
                 assert_never(action)
 
     def note(self, fields: Mapping[str, Any]) -> None:
-        """Put a `Noted` among the events, if there is still somebody to read it."""
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            self._send_item.send_nowait(Noted(fields))
+        """Put a `Noted` among the events."""
+        self.items.put(Noted(fields))
 
     def _tell(self, action: ReaderAction) -> None:
         item: Item
@@ -222,13 +234,8 @@ class Driver:
                 item = RouteError(named, shown=shown, answers=[error for leg, error in causes if leg.probe is None])
             case _:
                 assert_never(action)
-        self._send(item)
-        self._gate.update(self.items.statistics().current_buffer_used)
-
-    def _send(self, item: Item) -> None:
-        # A reader may leave in the moment that something happens: the cancellation which ends the route is on its way.
-        with contextlib.suppress(anyio.BrokenResourceError):
-            self._send_item.send_nowait(item)
+        self.items.put(item)
+        self._gate.update(len(self.items))
 
     def _leg_name(self, leg: Leg) -> str:
         name = self._tiers[leg.tier].label
@@ -238,9 +245,8 @@ class Driver:
 
     def _start(self, group: TaskGroup, legs: tuple[Leg, ...], request: ChatRequest, now: float) -> None:
         scope = anyio.CancelScope()
-        request = replace(request, retrying=lambda _: self._meter.leg_retried(legs))
-        if self._headers is not None:
-            request = replace(request, headers=self._headers(legs[0]))
+        headers = {} if self._headers is None else self._headers(legs[0])
+        request = replace(request, headers=headers, retrying=lambda _: self._meter.leg_retried(legs))
         for leg in legs:
             self._scopes[leg] = scope
             self._meter.leg_started(leg, now)
@@ -260,7 +266,7 @@ class Driver:
                 for leg in sorted(open_legs & self._scopes.keys()):
                     del self._scopes[leg]
                     self._meter.leg_ended(leg, LegState.FAILED, self._now(), error)
-                    await self._send_event.send(LegFailed(leg, error))
+                    self._feed(LegFailed(leg, error))
 
     async def _read(self, deltas: AsyncIterator[Delta], legs: tuple[Leg, ...], open_legs: set[Leg]) -> None:
         finished: dict[Leg, str] = {}
@@ -271,26 +277,26 @@ class Driver:
             if delta.usage is not None:
                 self._meter.usage_received(legs, delta.usage)
             if leg.probe is None and (delta.has_content or delta.logprobs or delta.index):
-                await self._send_event.send(DeltaReceived(leg, _without_end(delta)))
+                self._feed(DeltaReceived(leg, _without_end(delta)))
                 if self._gate.closed:
                     await self._gate.wait()
             if delta.finish_reason is not None and (leg.probe is not None or delta.index == 0):
                 finished[leg] = delta.finish_reason
                 if leg.probe is not None:
-                    await self._end(leg, delta.finish_reason, open_legs)
+                    self._end(leg, delta.finish_reason, open_legs)
         for leg, reason in finished.items():  # an answer ends with its stream: usage may come after the finish reason
             if leg in open_legs:
-                await self._end(leg, reason, open_legs)
+                self._end(leg, reason, open_legs)
 
-    async def _end(self, leg: Leg, reason: str, open_legs: set[Leg]) -> None:
+    def _end(self, leg: Leg, reason: str, open_legs: set[Leg]) -> None:
         open_legs.discard(leg)
         if self._scopes.pop(leg, None) is None:  # cancelled, while others of the same request live on
             return
         self._meter.leg_ended(leg, LegState.FINISHED, self._now())
         if leg.probe is None:
-            await self._send_event.send(AnswerFinished(leg, reason))
+            self._feed(AnswerFinished(leg, reason))
         else:
-            await self._send_event.send(ProbeFinished(leg, self._meter.sample(leg, reason)))
+            self._feed(ProbeFinished(leg, self._meter.sample(leg, reason)))
 
     async def _score(self, action: Score, scope: anyio.CancelScope) -> None:
         assert self._scorer is not None
@@ -307,9 +313,9 @@ class Driver:
                     confidence=action.confidence,
                 )
             except Exception as error:  # the route goes on without its judge
-                await self._send_event.send(ScorerFailed(action.tier, error))
+                self._feed(ScorerFailed(action.tier, error))
             else:
-                await self._send_event.send(EvidenceReceived(action.tier, evidence))
+                self._feed(EvidenceReceived(action.tier, evidence))
 
 
 def _without_end(delta: Delta) -> Delta:

@@ -53,12 +53,11 @@ class RoutedStream:
         return self
 
     async def __anext__(self) -> StreamEvent:
-        try:
-            item = await self._driver.items.receive()
-        except anyio.EndOfStream:
+        item = await self._driver.items.get()
+        if item is None:
             if self._failure is not None:
-                raise self._failure from None
-            raise StopAsyncIteration from None
+                raise self._failure
+            raise StopAsyncIteration
         self._driver.taken()
         if isinstance(item, RouteError):  # told at the end, which follows at once: then the record is complete
             self._failure = item
@@ -67,9 +66,8 @@ class RoutedStream:
 
     def ready(self) -> StreamEvent | None:
         """The next event if it is there already: for readers who write several at once."""
-        try:
-            item = self._driver.items.receive_nowait()
-        except (anyio.WouldBlock, anyio.EndOfStream):
+        item = self._driver.items.get_nowait()
+        if item is None:
             return None
         self._driver.taken()
         if isinstance(item, RouteError):
@@ -222,8 +220,7 @@ class Router:
             async with anyio.create_task_group() as group:
                 group.start_soon(driver.run, name="route")
                 try:
-                    with driver.items:
-                        yield RoutedStream(driver)
+                    yield RoutedStream(driver)
                 except BaseException as error:
                     raised = error
                     raise

@@ -57,8 +57,8 @@ class Body:
         "_loop",
         "_most",
         "_phase",
-        "_timeouts",
         "_total",
+        "_waits",
         "_watchdog",
         "response",
     )
@@ -70,7 +70,11 @@ class Body:
         self.response = response
         self._content = response.content
         self._border = border
-        self._timeouts = timeouts
+        self._waits: Mapping[Phase, float] = {
+            "first": timeouts.first,
+            "between": timeouts.between,
+            "tail": timeouts.tail,
+        }
         self._total = began + timeouts.total
         self._most = self._left = most
         self._phase: Phase = "first"
@@ -87,7 +91,8 @@ class Body:
 
     def expect(self, phase: Phase) -> None:
         self._phase = phase
-        self._deadline = min(self._loop.time() + getattr(self._timeouts, phase), self._total)
+        deadline = self._loop.time() + self._waits[phase]
+        self._deadline = min(self._total, deadline)
 
     async def receive(self) -> bytes:
         self._watchdog.arm(self._deadline)

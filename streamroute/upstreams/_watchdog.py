@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 __all__ = ("Watchdog",)
@@ -16,17 +17,18 @@ class Watchdog:
     early it sets itself anew.
     """
 
-    __slots__ = ("_deadline", "_expire", "_loop", "_timer")
+    __slots__ = ("_deadline", "_expire", "_loop", "_timer", "_when")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, expire: Callable[[], None]) -> None:
         self._loop = loop
         self._expire = expire
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._when = math.inf  # the timer's
 
     def arm(self, deadline: float) -> None:
         self._deadline = deadline
-        if self._timer is None or deadline < self._timer.when():
+        if deadline < self._when:
             self._set(deadline)
 
     def disarm(self) -> None:
@@ -37,14 +39,17 @@ class Watchdog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+            self._when = math.inf
 
     def _set(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(when, self._fired)
+        self._when = when
 
     def _fired(self) -> None:
         self._timer = None
+        self._when = math.inf
         if self._deadline is None:
             return
         # A loop may fire a timer within its clock's resolution: not yet is close enough to now.

@@ -80,7 +80,9 @@ class OpenAIUpstream:
         self.supports_n = supports_n
         self.tells_usage = include_usage
         self.serves = frozenset(serves)
-        self._base = base_url.rstrip("/")
+        base = base_url.rstrip("/")
+        self._urls = {endpoint: f"{base}/{path}" for endpoint, path in _PATHS.items()}
+        self._connecting = aiohttp.ClientTimeout(total=None, connect=timeouts.connect)
         self._timeouts = timeouts
         self._max_event = max_event
         self._max_reply = max_reply
@@ -157,9 +159,9 @@ class OpenAIUpstream:
         self, endpoint: str, body: bytes, headers: Mapping[str, str], timeouts: Timeouts, began: float
     ) -> Body:
         """The reply, as soon as its headers are there. Cancelled in any phase, it leaves no connection behind."""
-        url = f"{self._base}/{_PATHS[endpoint]}"
         headers = {**beside(headers, self._headers), **self._headers} if headers else self._headers
-        response = await self._post(url, body, headers, began + min(timeouts.first, timeouts.total))
+        deadline = began + min(timeouts.first, timeouts.total)
+        response = await self._post(self._urls[endpoint], body, headers, deadline)
         return Body(response, self._border, timeouts, began, self._max_reply)
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str], deadline: float) -> aiohttp.ClientResponse:
@@ -171,7 +173,7 @@ class OpenAIUpstream:
                         url,
                         data=body,
                         headers=headers,
-                        timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
+                        timeout=self._connecting,
                         allow_redirects=False,
                         trace_request_ctx=reused if self._owns_session else None,
                     )

@@ -125,15 +125,13 @@ class Tap(Findings):
         return self.done or self.error is not None
 
     def feed(self, data: bytes) -> bytes:
+        if self._passing and not self._rest and self._is_plain(data):  # nearly always
+            self.spoke = True
+            return data
         self.spoke = False
         if self.over:
             return b""
         self._heard = True
-        if not self._rest and data.endswith(b"\n\n") and b"\r" not in data:
-            blocks = data.split(b"\n\n")
-            if len(blocks) == 2:  # one event: the usual read
-                return self._passed([data])
-            return self._passed([block + b"\n\n" for block in blocks[:-1]])
         return self._passed(self._cut(data))
 
     def eof(self) -> None:
@@ -158,6 +156,31 @@ class Tap(Findings):
             else:
                 events = [*events, self._made(field, usage)]
         return b"".join([*events, self._ends or DONE_EVENT])
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether these bytes are whole events in the usual spelling that all say something and nothing else. Only then
+        are they counted: all others are looked at again, and more closely."""
+        if not data.endswith(b"\n\n"):
+            return False
+        blocks = data.split(b"\n\n")
+        blocks.pop()
+        for block in blocks:
+            if not block.startswith(b"data: "):
+                return False
+            try:
+                chunk = _CHUNK.decode(block[6:])
+            except (msgspec.DecodeError, RecursionError):
+                return False
+            choices = chunk.choices
+            if not choices or len(choices) > 1 or chunk.usage is not None or chunk.error is not None:
+                return False
+            choice = choices[0]
+            if choice.finish_reason is not None or choice.index not in self._finished or not _says(choice):
+                return False
+        if self.done or self.error is not None:
+            return False
+        self.tokens += len(blocks)
+        return True
 
     # -- bytes to events ----------------------------------------------------------------------------------------------
 

@@ -266,6 +266,18 @@ def test_what_fails_before_the_first_content_is_answered_by_the_next_tier(name: 
     virtually(main)
 
 
+def test_several_answers_are_only_asked_of_tiers_that_give_them() -> None:
+    async def main() -> None:
+        config = CONFIG.replace('model = "small-1"', 'model = "small-1"\nsupports_n = true')
+        async with stage(Reply.error(500, "no"), config=config) as (made, _, http):
+            got = await post(made, http, {**ASK, "n": 2})
+            assert got.status == 502
+            assert made.cheap.seen[0].body["n"] == 2
+            assert not made.large.seen
+
+    virtually(main)
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_when_every_tier_fails_the_error_names_each(stream: bool) -> None:
     async def main() -> None:

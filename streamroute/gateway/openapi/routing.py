@@ -100,7 +100,6 @@ _ROUTE: Final = record(
         "evidence": nullable(ref("Evidence")),
         "timings": record(dict.fromkeys(("first_shown", "first_kept", "decided", "finished"), _SECONDS)),
         "cost": of(NUMBER, "Of all legs, in the currency of the configured prices."),
-        "shed": array(STRING, description="What a budget left out: probes, hedge, judging."),
         "nli": record({"pairs": COUNT, "seconds": NUMBER}, text="The work of the judge."),
         "legs": array(ref("Leg")),
     },
