@@ -124,6 +124,7 @@ def _router(route: RouteSettings, tiers: list[Tier], scorer: Scorer | None, pace
         hedge=None if route.hedge is None else HedgeRule(**to_builtins(route.hedge)),
         auto=AutoRelease(**{**to_builtins(route.auto), "on_escalation": Release(route.auto.on_escalation)}),
         insurance=route.insurance,
+        closes_upstreams=False,  # they are the pool's
         on_break=route.on_break,
     )
 
