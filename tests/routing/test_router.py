@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from streamroute.core.actions import Action
-from streamroute.core.events import DeltaReceived, Event, EvidenceReceived, ReaderLeft, RouteStarted
+from streamroute.core.actions import Action, Retract
+from streamroute.core.events import DeltaReceived, Event, ReaderLeft, RouteStarted
 from streamroute.core.policy import Policy, Snapshot, Threshold
 from streamroute.core.trace import Trace, replay
 from streamroute.core.types import Decision, Evidence, Leg, Release, Usage, Verdict
@@ -355,7 +355,7 @@ def test_an_observer_hears_a_trace_that_replays_to_the_same_end() -> None:
 def test_what_an_observer_notes_of_a_step_comes_before_what_the_step_shows() -> None:
     async def main() -> list[StreamEvent]:
         def observe(now: float, event: Event, actions: tuple[Action, ...]) -> None:
-            if isinstance(event, EvidenceReceived) and actions:
+            if any(isinstance(action, Retract) for action in actions):
                 stream.note({"decided": stream.route.verdict is not None})
 
         made = router(cheap(probes=DIFFER), large())
