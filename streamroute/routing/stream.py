@@ -143,6 +143,7 @@ class Route:
 
     `answer` is the text that stands: what was retracted or superseded is not in it. `verdict` is the last one, which on
     escalation says why. `tier` is the tier that is being shown, or was committed to.
+    `continued` are the tiers, in order, whose text that one went on from: the answer begins with theirs.
     `prior` is what the pre-router said of the prompt, None where it was not asked.
     """
 
@@ -155,6 +156,7 @@ class Route:
     legs: tuple[LegRecord, ...] = ()
     timings: Timings = field(default_factory=Timings)
     retracted: bool = False
+    continued: tuple[int, ...] = ()
     prior: Prior | None = None
 
     def leg(self, leg: Leg) -> LegRecord | None:

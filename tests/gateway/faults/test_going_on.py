@@ -67,6 +67,9 @@ def check_ledger(stage: Stage, seen: Seen) -> None:
     assert large is not None
     assert (cheap.state, large.state) == (LegState.FAILED, LegState.FINISHED)
     assert cheap.text + large.text == seen.text
+    assert seen.usage is not None
+    assert seen.usage["completion_tokens"] == cheap.completion_tokens + large.completion_tokens == 2
+    assert seen.usage["prompt_tokens"] == cheap.prompt_tokens
 
 
 @MODES
