@@ -13,6 +13,7 @@ is the last item of the stream.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -134,7 +135,7 @@ class Driver:
             self._turn(event, group, now)
         except Exception as error:  # a user's policy or observer: the reader is told, the driver's group is not torn
             self._torn = True
-            self._send_item.send_nowait(RouteError([("router", error)], shown=self._meter.shown))
+            self._send(RouteError([("router", error)], shown=self._meter.shown))
             return True
         return self._cascade.over
 
@@ -210,8 +211,13 @@ class Driver:
                 item = RouteError(named, shown=shown, answers=[error for leg, error in causes if leg.probe is None])
             case _:
                 assert_never(action)
-        self._send_item.send_nowait(item)
+        self._send(item)
         self._gate.update(self.items.statistics().current_buffer_used)
+
+    def _send(self, item: Item) -> None:
+        # A reader may leave in the moment that something happens: the cancellation which ends the route is on its way.
+        with contextlib.suppress(anyio.BrokenResourceError):
+            self._send_item.send_nowait(item)
 
     def _leg_name(self, leg: Leg) -> str:
         name = self._tiers[leg.tier].label

@@ -7,12 +7,12 @@ differ from it, the comment at the field says how.
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from streamroute.core.types import Delta, TokenLogprob, Usage
-from streamroute.wire.errors import ReportedError, WireError
+from streamroute.wire.errors import UNREADABLE, ReportedError, WireError
 
 __all__ = ("Choice", "Chunk", "decode_chunk", "decode_error", "to_delta", "to_usage")
 
@@ -89,10 +89,9 @@ class _ErrorDocument(msgspec.Struct):
 _CHUNK: Final = msgspec.json.Decoder(Chunk)
 _USAGE: Final = msgspec.json.Decoder(_Usage)
 _LOGPROBS: Final = msgspec.json.Decoder(_Logprobs)
+_TOOL_CALLS: Final = msgspec.json.Decoder(list[dict[str, Any]])
 _ERROR_BODY: Final = msgspec.json.Decoder(_ErrorBody | str)
 _ERROR_DOCUMENT: Final = msgspec.json.Decoder(_ErrorDocument)
-UNREADABLE: Final = (ValueError, RecursionError)
-"""What decoders raise: msgspec's own errors are ValueErrors, and so are Python's for bytes that are not UTF-8."""
 UNEXPLAINED: Final = "the upstream reported an error"
 _ABSENT: Final = (b"", b"null", b"[]")
 
@@ -126,7 +125,10 @@ def decode_chunk(data: bytes) -> Chunk:
 
 
 def to_delta(choice: Choice) -> Delta:
-    """What a choice of a chunk adds, or what a choice of a completion is. Without usage."""
+    """What a choice of a chunk adds, or what a choice of a completion is. Without usage.
+
+    Raises `WireError` for tool calls that are none.
+    """
     message = choice.delta or choice.message
     # Some servers send "" until there is a reason.
     finish_reason = choice.finish_reason or None
@@ -139,6 +141,12 @@ def to_delta(choice: Choice) -> Delta:
     elif not isinstance(content, str):
         content = "".join([part.text or "" for part in content if part.type in ("text", "")])
     calls = bytes(message.tool_calls)
+    if calls not in _ABSENT:
+        # Skipped until now, and so unchecked: they leave as they came.
+        try:
+            _TOOL_CALLS.decode(calls)
+        except UNREADABLE as error:
+            raise WireError(f"not a tool-call array: {error}") from error
     return Delta(
         text=content,
         index=choice.index,

@@ -8,8 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from streamroute.core.types import Delta, TokenLogprob
-from streamroute.wire.chunk import UNREADABLE
-from streamroute.wire.errors import WireError
+from streamroute.wire.errors import UNREADABLE, WireError
 
 __all__ = ("Choice", "ChoiceCollector")
 

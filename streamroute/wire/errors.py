@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ("IncompleteError", "ReportedError", "WireError")
+from typing import Final
+
+import msgspec
+
+__all__ = ("UNREADABLE", "IncompleteError", "ReportedError", "WireError")
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the JSON that is asked for: it lets bad UTF-8 and deep nesting speak for
+themselves."""
 
 
 class WireError(ValueError):

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from streamroute.core.types import Release
 from streamroute.errors import BadRequestError
+from streamroute.wire.errors import UNREADABLE
 
 __all__ = ("ClientRequest", "RouteOptions", "decode_request", "request_body")
 
@@ -117,6 +118,9 @@ class _Body(msgspec.Struct):
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
+    functions: list[dict[str, Any]] | None = None
+    modalities: list[str] | None = None
+    audio: dict[str, Any] | None = None
     user: str | None = None
 
 
@@ -134,7 +138,7 @@ def decode_request(body: bytes) -> ClientRequest:
         document = _DOCUMENT.decode(body)
     except msgspec.ValidationError as error:
         raise BadRequestError("the body must be a JSON object", code="invalid_type") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise BadRequestError(f"the body is not valid JSON: {error}", code="invalid_json") from error
     try:
         checked = msgspec.convert(document, _Body)

@@ -78,6 +78,37 @@ def test_a_cut_at_any_moment_leaves_nothing_running(release: Release, start: str
     assert {CallState.CLOSED, CallState.FINISHED} <= seen, "the sweep met no request under way, or none that ended"
 
 
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("release", list(Release))
+def test_a_reader_that_leaves_in_the_very_moment_that_something_happens_hears_of_no_error(
+    release: Release, scenario: str
+) -> None:
+    async def taken_at(moment: float, *, turns: int) -> list[ScriptedUpstream]:
+        models = [cheap(**SCENARIOS[scenario]), large("It is Canberra. And more of it.")]
+        made = router(*models, release=release, scorer=ScriptedScorer(delay=0.03))
+
+        async def read() -> None:
+            async with made.stream(ASK) as stream:
+                async for _ in stream:
+                    pass
+
+        async with made:
+            reader = asyncio.create_task(read())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await anyio.sleep(moment)
+            reader.cancel()
+            await asyncio.wait([reader])
+            assert reader.cancelled() or reader.exception() is None
+        return models
+
+    for step in range(int(LIFE * 100)):
+        for moment in (step / 100, step / 100 + 1e-10):  # the loop takes both for the same
+            for turns in (0, 1):
+                models = run_virtual(partial(taken_at, moment, turns=turns))
+                assert sum(model.running for model in models) == 0
+
+
 def test_a_verdict_closes_the_losers_at_the_same_moment() -> None:
     small = cheap(Script.of("It is Rome. " * 50), ["A.", "B.", "C."])
     made = router(small, large(), probes=ProbePlan(count=3))
