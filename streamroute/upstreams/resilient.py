@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
 
 import anyio
 
@@ -15,6 +15,9 @@ from streamroute.upstreams.breaker import Breaker
 from streamroute.upstreams.retry import RetryPolicy
 
 __all__ = ("Resilient",)
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 class Resilient:
@@ -44,14 +47,48 @@ class Resilient:
 
     @property
     def relay(self) -> Any:
-        """The upstream's own, which neither repeats nor asks the breaker; `AttributeError` where it has none."""
-        return self._upstream.relay  # type: ignore[attr-defined]
+        """The upstream's own, asked again where it raises on entering: what comes later its reader may have passed on.
+        `AttributeError` where the upstream has none; and so `serves` and `tells_usage`, which go with it."""
+        relay = self._upstream.relay  # type: ignore[attr-defined]
+        return lambda *asked: self._relayed(lambda: relay(*asked))
+
+    @property
+    def serves(self) -> Any:
+        return self._upstream.serves  # type: ignore[attr-defined]
+
+    @property
+    def tells_usage(self) -> Any:
+        return self._upstream.tells_usage  # type: ignore[attr-defined]
 
     async def aclose(self) -> None:
         await self._upstream.aclose()
 
+    def stream(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
+        retry = None if request.probe else self.retry
+        return self._begun(lambda: self._upstream.stream(request), self._answer, retry, request.retrying)
+
+    async def _answer(self, deltas: AsyncIterator[Delta]) -> AsyncIterator[Delta]:
+        return _Answer(await _until_content(deltas), deltas, self.breaker)
+
     @asynccontextmanager
-    async def stream(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
+    async def _relayed(self, ask: Callable[[], AbstractAsyncContextManager[T]]) -> AsyncGenerator[T]:
+        async with self._begun(ask, _as_it_is, self.retry) as reply:
+            try:
+                yield reply
+            except Exception as error:
+                self.breaker.failed(error, trial=False)
+                raise
+            self.breaker.succeeded()
+
+    @asynccontextmanager
+    async def _begun(
+        self,
+        ask: Callable[[], AbstractAsyncContextManager[S]],
+        begin: Callable[[S], Awaitable[T]],
+        retry: RetryPolicy | None,
+        retrying: Callable[[Exception], None] | None = None,
+    ) -> AsyncGenerator[T]:
+        """What `begin` makes of what was asked for, as soon as one try comes so far."""
         attempt = 0
         failure: Exception | None = None
         while True:
@@ -62,24 +99,27 @@ class Resilient:
                 raise failure or refused from None  # what opened the breaker says more than that it is open
             async with AsyncExitStack() as stack:
                 try:
-                    deltas = await stack.enter_async_context(self._upstream.stream(request))
-                    begun = await _until_content(deltas)
+                    begun = await begin(await stack.enter_async_context(ask()))
                 except Exception as error:
                     failure = error
                     self.breaker.failed(error, trial=trial)
-                    delay = None if request.probe else self.retry.delay(attempt, error)
+                    delay = None if retry is None else retry.delay(attempt, error)
                     if delay is None:
                         raise
-                    if request.retrying is not None:
-                        request.retrying(error)
+                    if retrying is not None:
+                        retrying(error)
                 except BaseException:
                     self.breaker.left(trial=trial)
                     raise
                 else:
                     self.breaker.spoke()
-                    yield _Answer(begun, deltas, self.breaker)
+                    yield begun
                     return
             await anyio.sleep(delay)  # the failed request is closed
+
+
+async def _as_it_is(reply: T) -> T:
+    return reply
 
 
 async def _until_content(deltas: AsyncIterator[Delta]) -> list[Delta]:

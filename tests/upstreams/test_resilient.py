@@ -17,7 +17,6 @@ from streamroute.errors import UpstreamError, UpstreamInterruptedError, Upstream
 from streamroute.testing import run_virtual
 from streamroute.upstreams.base import ChatRequest, Upstream
 from streamroute.upstreams.breaker import Breaker, BreakerState
-from streamroute.upstreams.openai import OpenAIUpstream
 from streamroute.upstreams.resilient import Resilient
 from streamroute.upstreams.retry import RetryPolicy
 from tests.upstreams.harness import MESSAGES, REQUEST, collect
@@ -267,10 +266,54 @@ async def test_it_is_the_upstream_that_it_wraps() -> None:
     assert flaky.closed
 
 
-async def test_what_its_upstream_passes_on_as_bytes_is_within_reach() -> None:
-    class Relaying(OpenAIUpstream):
-        def relay(self) -> str:
-            return "bytes"
+@dataclass
+class Relaying(Flaky):
+    """One whose bytes can be passed on: each script is what entering gives or raises."""
 
-    upstream = Resilient(Relaying(name="cheap", base_url="http://127.0.0.1:1/v1", model="m"))
-    assert upstream.relay() == "bytes"
+    serves: tuple[str, ...] = ("chat",)
+    tells_usage: bool = True
+
+    @asynccontextmanager
+    async def relay(self, endpoint: str, document: Any) -> AsyncGenerator[str]:
+        self.asked.append(anyio.current_time())
+        script = self.scripts[min(len(self.asked), len(self.scripts)) - 1]
+        if isinstance(script[0], Exception):
+            raise script[0]
+        yield f"{endpoint} {document}"
+
+
+def relaying(*scripts: Sequence[Delta | Exception]) -> tuple[Relaying, Resilient]:
+    inner = Relaying(scripts)
+    breaker = Breaker(2, 10.0, name="cheap", clock=anyio.current_time)
+    return inner, Resilient(inner, retry=RetryPolicy(2, 1.0, 5.0, lambda: 0.5), breaker=breaker)
+
+
+def test_bytes_that_are_passed_on_are_asked_for_again_while_nothing_has_come() -> None:
+    async def main() -> None:
+        inner, upstream = relaying((BROKE,), WHOLE)
+        assert (upstream.serves, upstream.tells_usage) == (("chat",), True)
+        async with upstream.relay("chat", 7) as reply:
+            assert reply == "chat 7"
+        assert inner.asked == [0.0, 0.5]
+        assert upstream.breaker.state is BreakerState.CLOSED
+
+    virtual(main)
+
+
+def test_what_breaks_off_while_it_is_passed_on_counts_and_is_not_asked_for_again() -> None:
+    async def main() -> None:
+        inner, upstream = relaying(WHOLE)
+        for _ in range(2):
+            with pytest.raises(UpstreamInterruptedError):
+                async with upstream.relay("chat", 7):
+                    raise BROKE
+        with pytest.raises(UpstreamUnavailableError):
+            async with upstream.relay("chat", 7):
+                pass
+        assert len(inner.asked) == 2
+        await anyio.sleep(10)
+        async with upstream.relay("chat", 7):
+            pass
+        assert upstream.breaker.state is BreakerState.CLOSED
+
+    virtual(main)
