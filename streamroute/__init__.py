@@ -17,9 +17,12 @@ from streamroute.routing.stream import Appended, Committed, Continued, Reply, Re
 from streamroute.routing.tiers import Price, ProbePlan, Tier
 from streamroute.uncertainty.judge import SemanticEntropy
 from streamroute.uncertainty.stopping import ESC, AdaptiveConsistency, Costs, Sprt, StoppingTable
+from streamroute.upstreams.breaker import Breaker
 from streamroute.upstreams.local import LocalUpstream
 from streamroute.upstreams.openai import OpenAIUpstream
 from streamroute.upstreams.recorded import RecordedUpstream
+from streamroute.upstreams.resilient import Resilient
+from streamroute.upstreams.retry import RetryPolicy
 from streamroute.upstreams.sdk import SDKUpstream
 
 __all__ = (
@@ -28,6 +31,7 @@ __all__ = (
     "Always",
     "Appended",
     "AutoRelease",
+    "Breaker",
     "Calibrated",
     "Candidate",
     "CascadeRouting",
@@ -53,7 +57,9 @@ __all__ = (
     "RecordedUpstream",
     "Release",
     "Reply",
+    "Resilient",
     "Retracted",
+    "RetryPolicy",
     "Route",
     "RouteError",
     "RoutedStream",

@@ -121,6 +121,8 @@ def _check_sense(settings: Settings) -> None:
         _check_tiers(route, tiers, path)
         _check_chat(route, settings, path)
         _check_pace(route, path)
+        if route.on_break == "continue" and not any(settings.upstream(name).prefill for name in route.tiers[1:]):
+            raise ComplaintError(f"{path}.on_break: none of its larger tiers has `prefill`, to go on with")
         if route.shadow and settings.server.records_file is None:
             raise ComplaintError(f"{path}.shadow: its records need a `records_file` under [server]")
     _check_keys(settings.keys, tuple(names))

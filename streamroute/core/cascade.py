@@ -389,11 +389,9 @@ class Cascade:
 
     def _go_on(self, now: float, out: list[Action]) -> None:
         """What is on the screen stays whatever comes: it was committed to."""
-        visible = self._screen.visible
-        assert visible is not None
-        prefix = self._answers[visible].continuable
-        following = self._successor() if prefix else None
-        if following is None:
+        prefix = self._screen.continuable
+        following = self.plan.successor(self.tier, self._answers)
+        if following is None or not prefix:
             self._close(Cause.BROKE, "route failed", out)
             return
         verdict = Verdict(Decision.ESCALATE, "answer_broke", following)
@@ -436,13 +434,6 @@ class Cascade:
             if answer is None or answer.status in (RUNNING, FINISHED):
                 return tier
         return None
-
-    def _successor(self) -> int | None:
-        """The smallest larger tier that can go on from a broken answer, and was not asked yet."""
-        if self.plan.on_break == "fail":
-            return None
-        tiers = range(self.tier + 1, len(self.plan.tiers))
-        return next((tier for tier in tiers if tier in self.plan.prefill and tier not in self._answers), None)
 
     def _better_tier(self) -> int:
         """The next tier while a verdict is pending: there is one, or the verdict would not be pending."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -118,6 +119,11 @@ class Plan:
     def on_escalation(self) -> Release:
         """What becomes of a shown answer."""
         return self.auto.on_escalation if self.release is Release.AUTO else self.release
+
+    def successor(self, tier: int, asked: Container[int]) -> int | None:
+        """Who goes on with a kept answer of `tier` that broke off: a larger tier that is not among the `asked`."""
+        larger = range(tier + 1, len(self.tiers)) if self.on_break == "continue" else ()
+        return next((index for index in larger if index in self.prefill and index not in asked), None)
 
     def schedule(self, tier: int) -> ProbeSchedule | None:
         """The probe schedule of `tier`, None when it is not to be judged."""

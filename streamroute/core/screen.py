@@ -20,6 +20,11 @@ class Screen:
     visible: int | None = None
     superseded: str | None = None
 
+    @property
+    def continuable(self) -> str:
+        """The text that is seen, where a larger model could go on from it."""
+        return "" if self.visible is None else self.answers[self.visible].continuable
+
     def make_way(self, target: int, verdict: Verdict, out: list[Action]) -> str:
         """Decide what becomes of what is seen before `target` speaks. Returns the text that it is to go on from."""
         visible = self.visible

@@ -13,9 +13,14 @@ __all__ = ("evidence_fields", "route_fields", "route_headers", "route_notes", "u
 
 
 def usage_of(route: Route) -> Usage:
-    """The tokens of the answer that stands."""
-    record = None if route.tier is None else route.leg(Leg(route.tier))
-    return Usage(0, 0) if record is None else Usage(record.prompt_tokens, record.completion_tokens, record.counted)
+    """The tokens of the answer that stands: where one tier went on from another, the prompt of the first, and what all
+    of them said."""
+    tiers = [*route.continued, *([] if route.tier is None else [route.tier])]
+    records = [record for tier in tiers if (record := route.leg(Leg(tier))) is not None]
+    if not records:
+        return Usage(0, 0)
+    completion = sum(record.completion_tokens for record in records)
+    return Usage(records[0].prompt_tokens, completion, all(record.counted for record in records))
 
 
 def route_fields(route: Route, name: str, unjudged: str | None, shed: Sequence[str] = ()) -> dict[str, Any]:

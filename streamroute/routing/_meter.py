@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from streamroute.core.actions import Append, Commit, Emit, Finish, ReaderAction, Retract
+from streamroute.core.actions import Append, Commit, Continue, Emit, Finish, ReaderAction, Retract
 from streamroute.core.types import Delta, Evidence, Leg, Sample, Usage
 from streamroute.errors import UpstreamStatusError
 from streamroute.routing.stream import LegRecord, LegState, Route
@@ -122,6 +122,9 @@ class Meter:
                 self._answer.clear()
                 timings.first_kept, timings.retracted = None, now
                 route.retracted = route.retracted or isinstance(action, Retract)
+                route.continued = ()
+            case Continue(tier):
+                route.continued = (*route.continued, tier)
             case Commit(tier, verdict):
                 self._show(tier)
                 route.verdict = verdict

@@ -163,6 +163,7 @@ class Route:
 
     `answer` is the text that stands: what was retracted or superseded is not in it. `verdict` is the last one, which on
     escalation says why. `tier` is the tier that is being shown, or was committed to.
+    `continued` are the tiers, in order, whose text that one went on from: the answer begins with theirs.
     `prior` is what the pre-router said of the prompt, None where it was not asked. `nli_pairs` texts were compared by
     the judge of all tiers together, which took `nli_seconds`.
     """
@@ -176,6 +177,7 @@ class Route:
     legs: tuple[LegRecord, ...] = ()
     timings: Timings = field(default_factory=Timings)
     retracted: bool = False
+    continued: tuple[int, ...] = ()
     prior: Prior | None = None
     nli_pairs: int = 0
     nli_seconds: float = 0.0

@@ -13,9 +13,12 @@ from streamroute.core.hedge import HedgeRule
 from streamroute.core.plan import AutoRelease
 from streamroute.core.policy import Threshold
 from streamroute.core.types import Decision, Release, Sample
-from streamroute.errors import ConfigError, ModelFileError, RouteError
+from streamroute.errors import ConfigError, ModelFileError, RouteError, UpstreamConnectError, UpstreamUnavailableError
 from streamroute.testing import ScriptedScorer
 from streamroute.uncertainty.judge import SemanticEntropy
+from streamroute.upstreams.breaker import BreakerState
+from streamroute.upstreams.openai import Timeouts
+from streamroute.upstreams.resilient import Resilient
 from tests.support.upstream_server import Reply, UpstreamServer
 
 MODELS = """
@@ -100,6 +103,29 @@ hedge = { waste = 0.1, second = 0.2, large_first = 0.3, decision = 0.4, prior = 
         assert plan.prefill == {1}
         assert plan.tiers[0] is not None
         assert plan.tiers[0].skip_confident == 0.9
+
+
+async def test_how_failures_are_met_reaches_the_models_and_the_router() -> None:
+    met = """timeouts = { connect = 1.0, first = 2.0, between = 3.0, tail = 4.0, total = 5.0 }
+retries = { attempts = 4, wait = 0.5, longest = 9.0 }
+breaker = { failures = 3, seconds = 7.0 }
+prefill = true
+"""
+    models = MODELS.replace("supports_n = true\n", met)
+    async with compose(loads(models + ROUTE + 'on_break = "continue"\n'), scorer=ScriptedScorer()) as routes:
+        router = routes["auto"].router
+        assert router.plan.on_break == "continue"
+        resilient = router.tiers[1].upstream
+        assert isinstance(resilient, Resilient)
+        assert (resilient.retry.attempts, resilient.retry.wait, resilient.retry.longest) == (4, 0.5, 9.0)
+        timeouts = resilient._upstream._timeouts  # type: ignore[attr-defined]
+        assert timeouts == Timeouts(connect=1.0, first=2.0, between=3.0, tail=4.0, total=5.0)
+        for _ in range(3):
+            assert resilient.breaker.state is BreakerState.CLOSED
+            resilient.breaker.failed(UpstreamConnectError("nobody", upstream="large"))
+        with pytest.raises(UpstreamUnavailableError, match="large: not asked") as caught:
+            resilient.breaker.check()
+        assert caught.value.retry_after == pytest.approx(7.0, abs=0.5)
 
 
 async def test_routes_share_their_upstreams() -> None:

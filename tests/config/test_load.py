@@ -131,6 +131,7 @@ def test_files_of_models_are_relative_to_the_configuration(tmp_path: Path) -> No
             + ROUTE.replace('["cheap"]', '["cheap", "large"]'),
             ["route[0].tiers[1]", "'large' does not serve \"chat\""],
         ),
+        (UPSTREAM + ROUTE + 'on_break = "continue"\n', ["route[0].on_break", "none of its larger tiers has `prefill`"]),
         (UPSTREAM + UPSTREAM + ROUTE, ["upstream[1].name", "'cheap'", "upstream[0].name"]),
         (UPSTREAM + ROUTE.replace('"auto"', '"cheap"'), ["route[0].name", "'cheap'", "upstream[0].name"]),
         (UPSTREAM, ["no [[route]]"]),

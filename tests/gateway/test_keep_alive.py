@@ -28,6 +28,8 @@ class Recording(Blank):
     """A ledger that shows what it is told first."""
 
     outcomes: list[Outcome] = field(default_factory=list)
+    takes: float = 0.0
+    asked: int = 0
 
     def open(self, entry: Opened) -> Any:
         return self
@@ -37,7 +39,8 @@ class Recording(Blank):
             self.outcomes.append(outcome)
 
     async def written(self) -> None:
-        await asyncio.sleep(0)
+        self.asked += 1
+        await asyncio.sleep(self.takes)
 
 
 def quiet(seconds: float = 10.0) -> ServerSettings:
@@ -114,6 +117,20 @@ def test_a_failure_after_it_is_an_error_frame_with_the_right_words() -> None:
     virtually(main)
 
 
+def test_a_failure_while_it_is_on_its_way_waits_for_it() -> None:
+    """Or two replies would be begun on one connection."""
+
+    async def main() -> None:
+        error = UpstreamStatusError("HTTP 429: slow down", upstream="large", status=429)
+        large, ledger = larger(Script([(11.0, "")], error=error)), Recording(takes=3.0)
+        async with serving(large=large, server=quiet(), ledger=ledger) as served:
+            reply = await served.post(ask())
+            assert (reply.status, comments(reply.body)) == (200, ["c", "."])
+            assert reply.events[-1]["error"]["code"] == "rate_limit_exceeded"
+
+    virtually(main)
+
+
 def test_a_reply_that_is_not_streamed_has_none() -> None:
     async def main() -> None:
         async with serving(large=larger(Script([(35.0, RIGHT)])), server=quiet()) as served:
@@ -143,14 +160,16 @@ def test_the_openai_client_does_not_notice() -> None:
 @pytest.mark.parametrize("seconds", [5.0, 10.0, 15.0, 25.0])
 def test_a_client_that_leaves_at_any_time_leaves_nothing(seconds: float) -> None:
     async def main() -> None:
-        large = ScriptedUpstream(Script([(1e6, "never")]), name="large")
+        large, ledger = ScriptedUpstream(Script([(1e6, "never")]), name="large"), Recording()
         before = len(asyncio.all_tasks())
-        async with serving(large=large, server=quiet()) as served:
+        async with serving(large=large, server=quiet(), ledger=ledger) as served:
             with anyio.move_on_after(seconds):
                 await served.post(ask())
             await served.app[IN_FLIGHT].empty()
             assert served.running == 0
-            assert not [task for task in asyncio.all_tasks() if task.get_name() == "heartbeat"]
+            asked = ledger.asked
+            await asyncio.sleep(30)
+            assert ledger.asked == asked, "it beats on"
         assert len(asyncio.all_tasks()) == before
 
     virtually(main)

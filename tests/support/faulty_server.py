@@ -55,11 +55,12 @@ class FaultyServer:
     asked: list[Asked] = field(default_factory=list)
     open: int = 0
     url: str = ""
-    _socket: socket.socket = field(default_factory=socket.socket)  # bound, so that nobody else gets its address
+    _socket: socket.socket | None = None
     _server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._socket.bind(("127.0.0.1", 0))
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))  # where it refuses too, so that nobody else gets its address
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
         if not self.refusing:
             self._server = await asyncio.start_server(self._serve, sock=self._socket)
@@ -71,7 +72,8 @@ class FaultyServer:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1

@@ -280,3 +280,15 @@ async def test_a_whole_answer_that_breaks_off_has_interrupted() -> None:
         await upstream.aclose()
     assert isinstance(error, UpstreamInterruptedError)
     assert str(error) == "cheap: the connection broke off in the answer"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"), [({"Retry-After": "7"}, 7.0), ({"retry-after-ms": "20"}, 0.02), ({}, None)]
+)
+async def test_when_to_come_back_is_part_of_the_error(headers: dict[str, str], seconds: float | None) -> None:
+    body = b'{"error": {"message": "slow down", "code": "rate_limit_exceeded"}}'
+    refusing = Reply(status=429, body=body, content_type="application/json", headers=headers)
+    async with serving(refusing) as (_, upstream):
+        error = await failure(upstream)
+        assert isinstance(error, UpstreamStatusError)
+        assert (error.retry_after, error.code) == (seconds, "rate_limit_exceeded")

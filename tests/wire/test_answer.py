@@ -133,6 +133,25 @@ def test_the_last_of_several_usages_counts() -> None:
     assert read(usage(1), usage(2), END)[-1].usage == Usage(3, 2)
 
 
+@pytest.mark.parametrize("tokens", [-1, "2", 2.5, 10**9 + 1, 10**30, [2], {"n": 2}, True])
+def test_a_usage_that_cannot_be_is_none_told(tokens: Any) -> None:
+    odd = event(choices=[], usage={"prompt_tokens": 3, "completion_tokens": tokens})
+    assert read(choice(content="A"), odd, END) == [Delta("A"), Delta(finish_reason="stop")]
+    assert read(odd, event(choices=[], usage={"prompt_tokens": 3}), END)[-1].usage == Usage(3, 0)
+
+
+@pytest.mark.parametrize("rubbish", [b"data: {\n\n", b'data: "\xff"\n\n', choice(3, content="x")])
+def test_rubbish_after_the_end_does_not_unmake_the_answer(rubbish: bytes) -> None:
+    assert read(choice(content="A", finish_reason="stop"), rubbish) == [Delta("A", finish_reason="stop")]
+
+
+def test_a_failure_that_is_reported_after_the_end_does() -> None:
+    answer = StreamedAnswer()
+    answer.feed(choice(content="A", finish_reason="stop") + event(error="gone"))
+    with pytest.raises(ReportedError):
+        answer.eof()
+
+
 @pytest.mark.parametrize(
     ("frame", "message", "code"),
     [
@@ -165,6 +184,7 @@ def test_an_error_frame_ends_the_answer_after_what_came_before(frame: bytes, mes
         b"data: []\n\n",
         b"data: 3\n\n",
         b'data: {"choices":"\xff"}\n\n',
+        b'data: {"choices":[{"delta":{"content":"\xff\xfe"}}]}\n\n',
         b"data: " + b'{"choices":' * 5000 + b"\n\n",
         event(choices=[{"index": "0"}]),
         event(choices=[{"delta": {"content": 7}}]),

@@ -58,6 +58,7 @@ class Seen:
     withdrawn: list[str] = field(default_factory=list)
     error: dict[str, Any] | None = None
     done: bool = False
+    comments: int = 0
     usage: dict[str, Any] | None = None
     told: dict[str, Any] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
@@ -114,6 +115,7 @@ def _read_stream(data: bytes, seen: Seen) -> None:
         assert seen.error is None, "something follows the error"
         assert not seen.done, "something follows the end"
         if block.startswith(":"):
+            seen.comments += 1
             continue
         said = block.removeprefix("data: ")
         if said == "[DONE]":

@@ -67,7 +67,7 @@ def _reply(*steps: bytes | float, end: str = "close") -> Callable[[Sequence[str]
 
 def _middle(*steps: bytes | float, end: str = "close") -> Callable[[Sequence[str]], Play]:
     """After half of the answer."""
-    return lambda parts: Play([head(), chunk(ROLE), chunk(say(parts[0])), 0.01, *steps], end)  # type: ignore[arg-type]
+    return lambda parts: Play([head(), chunk(ROLE), chunk(say(parts[0])), 0.5, *steps], end)  # type: ignore[arg-type]
 
 
 def _finished(*steps: bytes | float, end: str = "close", usage: bytes | None = None) -> Callable[[Sequence[str]], Play]:
