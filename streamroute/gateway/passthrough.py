@@ -206,7 +206,8 @@ class _Passage:
             self._spoke()
         self._decided()
         await self._finished(found)
-        return web.Response(body=with_field(body, self._told()), headers=self._headers(reply.content_type))
+        # It is JSON, whatever it was called.
+        return web.Response(body=with_field(body, self._told()), headers=self._headers("application/json"))
 
     async def _streamed(self, reply: RelayedReply) -> web.StreamResponse:
         tap = self._found = Tap(n=self._n)
