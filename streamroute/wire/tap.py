@@ -164,6 +164,8 @@ class Tap(Findings):
             return False
         blocks = data.split(b"\n\n")
         blocks.pop()
+        if data.count(b"\n") != 2 * len(blocks) or b"\r" in data:  # JSON may hold line ends, an event's line may not
+            return False
         for block in blocks:
             if not block.startswith(b"data: "):
                 return False
@@ -229,7 +231,7 @@ class Tap(Findings):
             return False
 
     def _note(self, raw: bytes) -> bool:
-        if raw.startswith(_USUAL):
+        if raw.startswith(_USUAL) and len(raw.splitlines()) == 2:
             try:
                 chunk = _CHUNK.decode(raw[6:])
             except UNREADABLE:
