@@ -208,6 +208,8 @@ class Tap(Findings):
         """Those that can go, and what had waited for them."""
         out: list[bytes] = []
         for raw in events:
+            if not self._began:
+                raw = raw.removeprefix(BOM)  # not passed on: bytes of ours may have gone before it
             if self._look(raw):
                 if self._held:
                     out += self._held
@@ -241,8 +243,6 @@ class Tap(Findings):
 
     def _odd(self, raw: bytes) -> bool:
         """An event that is not one line of JSON."""
-        if not self._began:
-            raw = raw.removeprefix(BOM)  # not passed on: bytes of ours may have gone before it
         event = parse_block(raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").strip(b"\n"))
         if event is None or not event.data.strip():
             return self._ordinary(raw)
