@@ -207,9 +207,9 @@ class Tap(Findings):
     def _passed(self, events: list[bytes]) -> bytes:
         """Those that can go, and what had waited for them."""
         out: list[bytes] = []
-        for raw in events:
-            if not self._began:
-                raw = raw.removeprefix(BOM)  # not passed on: bytes of ours may have gone before it
+        for event in events:
+            # A byte order mark is not passed on: bytes of ours may have gone before it.
+            raw = event if self._began else event.removeprefix(BOM)
             if self._look(raw):
                 if self._held:
                     out += self._held
