@@ -145,9 +145,7 @@ class _Passage:
                 else:  # in the middle of its answer
                     upstream.breaker.failed(self._failure, trial=False)
                 return response
-            self._found = None
-            self._meter.leg_started(self._leg, self._record.started)  # nothing that the failed try has told is left
-            self._record.attempts = attempt
+            self._found = self._record.first_token = None  # nothing that the failed try has told is left
             await anyio.sleep(delay)
 
     async def _ask(self, tier: Tier) -> web.StreamResponse:

@@ -224,6 +224,22 @@ def test_a_pause_waits_for_the_beat_and_raises_its_error() -> None:
     run_virtual(main)
 
 
+def test_a_beat_that_takes_long_is_not_overtaken_by_another() -> None:
+    async def main() -> None:
+        heart, beats = beating(takes=25.0)
+        heart.rest()
+        await asyncio.sleep(11)
+        heart.rest()  # as whoever does not pause it does
+        await asyncio.sleep(23)
+        assert len(asyncio.all_tasks()) == 2
+        await asyncio.sleep(12)
+        await heart.aclose()
+        assert beats == [pytest.approx(35.0)]
+        assert len(asyncio.all_tasks()) == 1
+
+    run_virtual(main)
+
+
 @pytest.mark.parametrize("error", [None, ConnectionResetError()])
 def test_closing_ends_a_beat_and_drops_its_error(error: Exception | None) -> None:
     async def main() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from streamroute.errors import LedgerError
 from tests.gateway.books import Books
 from tests.gateway.served import Reply as Got
 from tests.gateway.served import virtually
@@ -32,9 +33,14 @@ DONE = b"data: [DONE]\n\n"
 
 @asynccontextmanager
 async def stage(
-    cheap: Reply, large: Reply | None = None, *, config: str = CONFIG, keep_alive: float = math.inf
+    cheap: Reply,
+    large: Reply | None = None,
+    *,
+    config: str = CONFIG,
+    keep_alive: float = math.inf,
+    books: Books | None = None,
 ) -> AsyncGenerator[tuple[Stage, Books, aiohttp.ClientSession]]:
-    books = Books()
+    books = books or Books()
     servers = ModelServer(cheap), ModelServer(large or Reply.of("Large."))
     gateway = staged(*servers, config=config, ledger=books, keep_alive=keep_alive)
     async with gateway as made, aiohttp.ClientSession() as http:
@@ -139,6 +145,49 @@ def test_the_client_is_not_told_that_it_is_over_before_the_ledger_has_it() -> No
                 rest = await response.content.read()
             assert b'"stop"' in rest
             assert rest.endswith(DONE)
+
+    virtually(main)
+
+
+class Full(Books):
+    """Opens accounts, but cannot settle them."""
+
+    async def written(self) -> None:
+        if self.outcomes:
+            raise LedgerError("the ledger cannot be written: /var/ledger.db is full")
+
+
+def test_a_stream_whose_end_cannot_be_written_does_not_end_as_if_it_were_whole() -> None:
+    async def main() -> None:
+        async with stage(raw(*OWN, DONE, end="eof"), books=Full()) as (made, _, http):
+            got = await post(made, http)
+            assert got.status == 200
+            shown, _, frame = got.body.rpartition(b"data: ")
+            assert opened(shown) == b"".join(OWN[:4])
+            assert json.loads(frame)["error"]["code"] == "ledger_unavailable"
+            assert b"/var" not in got.body
+            assert made.log.lines[-1]["status"] == 503
+        async with stage(whole(), books=Full()) as (made, _, http):
+            got = await post(made, http, {**ASK, "stream": False})
+            assert (got.status, got.error["code"]) == (503, "ledger_unavailable")
+
+    virtually(main)
+
+
+def test_silence_before_and_in_the_answer_is_filled() -> None:
+    async def main() -> None:
+        word, stop = OWN[3:]
+        steps: list[tuple[float, str | bytes]] = [(25, word), (9, word), (11, word), (1, stop), (0, DONE)]
+        async with stage(Reply(steps, end="eof"), keep_alive=10.0) as (made, books, http):
+            got = await post(made, http)
+            sign = b": keep-alive\n\n"
+            _, said, rest = got.body.partition(word)
+            assert said + rest == word + word + sign + word + stop + DONE
+            assert got.body.startswith(sign + sign)
+            assert got.body.count(sign) == 3
+            assert "x-streamroute-tier" not in got.headers  # it was not known yet
+            assert got.headers["x-streamroute-unjudged"] == "tier_asked"
+            assert books.outcome.route.timings.first_shown == pytest.approx(25.0, abs=0.1)
 
     virtually(main)
 

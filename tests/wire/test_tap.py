@@ -234,12 +234,13 @@ def test_an_end_that_is_none_is_told(reads: list[bytes], says: str) -> None:
     ],
 )
 def test_an_error_is_known_after_what_came_before_it(frame: bytes, kind: type[WireError], says: str) -> None:
-    tap = Tap()
-    assert tap.feed(WORD + frame + WORD) == WORD
-    assert tap.over
-    assert tap.feed(WORD) == b""
-    with pytest.raises(kind, match=says):
-        tap.eof()
+    for reads in ([WORD + frame + WORD], [WORD, frame + WORD], [WORD, frame, WORD]):
+        tap = Tap()
+        assert b"".join([tap.feed(read) for read in reads]) == WORD
+        assert tap.over
+        assert tap.feed(WORD) == b""
+        with pytest.raises(kind, match=says):
+            tap.eof()
 
 
 def test_after_the_end_of_the_answer_only_a_reported_error_costs_it() -> None:

@@ -105,6 +105,20 @@ def test_another_try_in_a_reply_that_is_open_starts_from_nothing() -> None:
     virtually(main)
 
 
+def test_a_try_that_spoke_is_not_taken_for_the_one_that_said_nothing() -> None:
+    all_at_once = {"choices": [{"index": 0, "delta": {"content": "It was."}, "finish_reason": "stop"}]}
+    broken = Play([head(), last(event(all_at_once) + event({"error": {"message": "out of memory"}}))])
+    tries = iter([broken, healthy(())])
+
+    async def main() -> None:
+        async with waiting(FaultyServer(lambda _: next(tries))) as stage:
+            seen = await stage.ask("large", stream=True)
+            assert (seen.status, seen.text, seen.done) == (200, "", True)
+            assert settled(stage) == (200, [("large", LegState.FINISHED, 2)], None)
+
+    virtually(main)
+
+
 def healthy_without_usage() -> Play:
     whole = streamed(PARTS)
     usage = whole.split(b"\n\n")[-3] + b"\n\n"
@@ -123,6 +137,17 @@ def test_a_refusal_that_comes_late_is_told_in_the_reply_that_is_open(stream: boo
             assert (seen.status, seen.comments) == ((200, 1) if stream else (422, 0))
             assert (seen.error["type"] == "invalid_request_error") is stream  # else it is the upstream's own
             assert settled(stage) == (422, [("large", LegState.FAILED, 1)], None)
+
+    virtually(main)
+
+
+def test_the_silence_after_a_late_refusal_is_filled_until_another_tier_answers() -> None:
+    async def main() -> None:
+        cheap = FaultyServer(lambda _: Play([2.0, *body(json.dumps(REFUSAL).encode(), "400 Bad Request")]))
+        async with waiting(FaultyServer(lambda _: healthy(PARTS, after=2.5)), cheap) as stage:
+            seen = await stage.ask("auto", stream=True, **UNJUDGED)
+            assert (seen.status, seen.text, seen.done, seen.comments) == (200, TEXT, True, 1 + 2)
+            assert [leg[:2] for leg in settled(stage)[1]] == [("cheap", LegState.FAILED), ("large", LegState.FINISHED)]
 
     virtually(main)
 
