@@ -192,6 +192,30 @@ def test_silence_before_and_in_the_answer_is_filled() -> None:
     virtually(main)
 
 
+class Slow(Books):
+    """Takes three seconds for all that it is asked to keep."""
+
+    async def written(self) -> None:
+        await asyncio.sleep(3)
+
+
+def test_content_that_comes_while_the_reply_is_being_opened_waits_for_that() -> None:
+    """Or two replies would be begun on one connection."""
+
+    async def main() -> None:
+        word, stop = OWN[3:]
+        steps: list[tuple[float, str | bytes]] = [(11, word), (0, stop), (0, DONE)]
+        async with stage(Reply(steps, end="eof"), keep_alive=10.0, books=Slow()) as (made, _, http):
+            got = await post(made, http)
+            assert got.status == 200
+            _, sign, said = got.body.partition(b": keep-alive\n\n")
+            assert sign
+            assert said.endswith(word + stop + DONE)
+            assert b"HTTP/1.1" not in got.body
+
+    virtually(main)
+
+
 def test_a_whole_reply_to_a_streamed_request_becomes_a_stream() -> None:
     async def main() -> None:
         message = {"role": "assistant", "content": "Canberra"}

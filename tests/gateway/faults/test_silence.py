@@ -15,7 +15,7 @@ from streamroute.routing.stream import LegState
 from tests.gateway.faults.stage import Stage, nothing_left, staged
 from tests.gateway.faults.table import FAULTS, PARTS, REFUSAL, TEXT, End, Fault, document, healthy, streamed
 from tests.gateway.served import virtually
-from tests.support.faulty_server import FaultyServer, Play, body, chunk, event, head, last, say
+from tests.support.faulty_server import HANG, FaultyServer, Play, body, chunk, event, head, last, say
 
 SLOW = [fault for fault in FAULTS if fault.end is End.NEVER and fault.status == 504]
 KEEP_ALIVE = 1.2
@@ -148,6 +148,16 @@ def test_the_silence_after_a_late_refusal_is_filled_until_another_tier_answers()
             seen = await stage.ask("auto", stream=True, **UNJUDGED)
             assert (seen.status, seen.text, seen.done, seen.comments) == (200, TEXT, True, 1 + 2)
             assert [leg[:2] for leg in settled(stage)[1]] == [("cheap", LegState.FAILED), ("large", LegState.FINISHED)]
+
+    virtually(main)
+
+
+def test_the_words_of_a_refusal_are_not_waited_for_as_an_answer_is() -> None:
+    async def main() -> None:
+        async with waiting(FaultyServer(lambda _: Play([head("400 Bad Request"), chunk(b"no"), HANG]))) as stage:
+            began = asyncio.get_running_loop().time()
+            assert (await stage.ask("large", stream=False)).status == 400
+            assert asyncio.get_running_loop().time() - began == pytest.approx(3.0, abs=0.1)  # `between`, not `total`
 
     virtually(main)
 
