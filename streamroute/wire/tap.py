@@ -164,10 +164,8 @@ class Tap(Findings):
             return False
         blocks = data.split(b"\n\n")
         blocks.pop()
-        if data.count(b"\n") != 2 * len(blocks) or b"\r" in data:  # JSON may hold line ends, an event's line may not
-            return False
         for block in blocks:
-            if not block.startswith(b"data: "):
+            if not block.startswith(b"data: ") or b"\n" in block or b"\r" in block:  # JSON may hold line ends
                 return False
             try:
                 chunk = _CHUNK.decode(block[6:])
