@@ -74,7 +74,7 @@ async def compose(
             if isinstance(settings.upstream(name), LocalSettings):
                 # Loaded now: a missing file is a reason not to start, and no request should wait for it.
                 await cast("LocalUpstream", upstream).start(probes=name in judged)
-            upstreams[name] = _SharedRelay(upstream) if isinstance(upstream, Relays) else _Shared(upstream)
+            upstreams[name] = _SharedRelay(upstream, upstream) if isinstance(upstream, Relays) else _Shared(upstream)
         served = {}
         for route in chosen:
             tiers = [
@@ -111,14 +111,14 @@ class _Shared:
 class _SharedRelay(_Shared):
     """One whose bytes can be passed on."""
 
-    def __init__(self, upstream: Relays) -> None:
+    def __init__(self, upstream: Upstream, relays: Relays) -> None:
         super().__init__(upstream)
-        self._relay = upstream
-        self.serves = upstream.serves
-        self.tells_usage = upstream.tells_usage
+        self._relays = relays
+        self.serves = relays.serves
+        self.tells_usage = relays.tells_usage
 
     def relay(self, endpoint: str, document: Mapping[str, Any]) -> AbstractAsyncContextManager[RelayedReply]:
-        return self._relay.relay(endpoint, document)
+        return self._relays.relay(endpoint, document)
 
 
 def _upstream(settings: UpstreamSettings) -> Upstream:
