@@ -48,8 +48,8 @@ class RelayedReply(Protocol):
 
 @runtime_checkable
 class Relays(Protocol):
-    """What an `Upstream` also is whose bytes can be passed on. `serves` are its endpoints ("chat", "completions", "embeddings"),
-    `tells_usage` says whether it takes `stream_options`."""
+    """What an `Upstream` also is whose bytes can be passed on. `serves` are its endpoints ("chat", "completions",
+    "embeddings"), `tells_usage` says whether it takes `stream_options`."""
 
     @property
     def serves(self) -> Collection[str]: ...
