@@ -8,6 +8,8 @@ types in other places), seeded, so that a bad one can be made again by its numbe
 - `stream`: an upstream's event stream, cut at random: only `WireError`s, and the same deltas, or the same error after
   the same deltas, as when it comes in one piece; what our clients get of it is JSON, streamed and collected.
 - `whole`: an upstream's reply that is not streamed: only `WireError`s, and JSON for our clients.
+- `tap`: either of them as bytes that are passed on: only `WireError`s, and the end that we make of them is whole
+  events.
 - `request`: a client's body up to what it is assigned to and what is asked upstream: only `BadRequestError`s and
   refusals.
 """
@@ -27,7 +29,7 @@ import msgspec
 from benchmarks.report import command, show
 from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import RouteSettings
-from streamroute.core.types import Delta
+from streamroute.core.types import Delta, Usage
 from streamroute.errors import BadRequestError
 from streamroute.gateway.auth import EVERYONE
 from streamroute.gateway.catalogue import Catalogue
@@ -44,6 +46,7 @@ from streamroute.wire.openai import (
     encode_completion,
     request_body,
 )
+from streamroute.wire.tap import Tap, WholeTap, with_field
 
 __all__ = ("TARGETS", "case", "run")
 
@@ -201,6 +204,25 @@ def _whole(rng: random.Random) -> str:
     return "ended"
 
 
+def _tap(rng: random.Random) -> str:
+    try:
+        if rng.random() < 0.3:
+            body = _mutated(_well_formed_reply(rng), rng)
+            found = WholeTap(body)
+            json.loads(with_field(body, b"{}"))
+            return "ended" if found.tokens >= 0 else "impossible"
+        tap = Tap(max_event=MAX_EVENT)
+        for piece in _pieces(_mutated(_well_formed_stream(rng), rng), rng):
+            tap.feed(piece)
+        tap.eof()
+        tail = tap.tail(b"{}", tap.usage or Usage(1, tap.tokens))
+    except WireError:
+        return "refused"
+    if tail and not tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n"):
+        raise AssertionError(f"the end is no whole event: {tail!r}")
+    return "ended"
+
+
 def _request_target() -> Callable[[random.Random], str]:
     tiers = [Tier(upstream=ScriptedUpstream("a", name=name, model=name)) for name in ("cheap", "large")]
     route = RouteSettings(name="auto", tiers=("cheap", "large"))
@@ -229,6 +251,7 @@ def _request_target() -> Callable[[random.Random], str]:
 TARGETS: dict[str, Callable[[], Callable[[random.Random], str]]] = {
     "stream": lambda: _stream,
     "whole": lambda: _whole,
+    "tap": lambda: _tap,
     "request": _request_target,
 }
 
