@@ -8,8 +8,8 @@ types in other places), seeded, so that a bad one can be made again by its numbe
 - `stream`: an upstream's event stream, cut at random: only `WireError`s, and the same deltas, or the same error after
   the same deltas, as when it comes in one piece; what our clients get of it is JSON, streamed and collected.
 - `whole`: an upstream's reply that is not streamed: only `WireError`s, and JSON for our clients.
-- `tap`: either of them as bytes that are passed on: only `WireError`s, and the end that we make of them is whole
-  events.
+- `passed`, `passed_whole`: the same bytes where they are passed on: only `WireError`s, the same bytes for the client
+  and the same end however they are cut, and JSON with our field in it.
 - `request`: a client's body up to what it is assigned to and what is asked upstream: only `BadRequestError`s and
   refusals.
 """
@@ -46,6 +46,7 @@ from streamroute.wire.openai import (
     encode_completion,
     request_body,
 )
+from streamroute.wire.sse import DONE, SSEDecoder
 from streamroute.wire.tap import Tap, WholeTap, with_field
 
 __all__ = ("TARGETS", "case", "run")
@@ -204,22 +205,42 @@ def _whole(rng: random.Random) -> str:
     return "ended"
 
 
-def _tap(rng: random.Random) -> str:
+class _Told(msgspec.Struct):
+    streamroute: dict[str, str]
+    # All else is the upstream's: what is odd in it has passed on purpose.
+
+
+def _tapped(pieces: list[bytes]) -> tuple[bytes, str]:
+    tap = Tap(n=1)
+    out = b"".join([tap.feed(piece) for piece in pieces])
     try:
-        if rng.random() < 0.3:
-            body = _mutated(_well_formed_reply(rng), rng)
-            found = WholeTap(body)
-            json.loads(with_field(body, b"{}"))
-            return "ended" if found.tokens >= 0 else "impossible"
-        tap = Tap(max_event=MAX_EVENT)
-        for piece in _pieces(_mutated(_well_formed_stream(rng), rng), rng):
-            tap.feed(piece)
         tap.eof()
-        tail = tap.tail(b"{}", tap.usage or Usage(1, tap.tokens))
+    except WireError as error:
+        return out, str(error)
+    return out + tap.tail(b'{"route":"r"}', Usage(1, 1)), "ended"
+
+
+def _passed(rng: random.Random) -> str:
+    data = _mutated(_well_formed_stream(rng), rng)
+    pieces = [piece for piece in _pieces(data, rng) if piece]
+    whole, cut = _tapped([data] if data else []), _tapped(pieces)
+    if whole != cut:
+        raise AssertionError(f"cut as {pieces} it gives {cut}, in one piece {whole}")
+    if whole[1] != "ended":
+        return "refused"
+    *_, told, done = [event.data for event in SSEDecoder().feed(whole[0])]
+    if done != DONE or msgspec.json.decode(told, type=_Told).streamroute != {"route": "r"}:
+        raise AssertionError(f"ends in {told!r}, {done!r}")
+    return "ended"
+
+
+def _passed_whole(rng: random.Random) -> str:
+    data = _mutated(_well_formed_reply(rng), rng)
+    try:
+        WholeTap(data, n=1)
     except WireError:
         return "refused"
-    if tail and not tail.replace(b"\r\n", b"\n").replace(b"\r", b"\n").endswith(b"\n\n"):
-        raise AssertionError(f"the end is no whole event: {tail!r}")
+    msgspec.json.decode(with_field(data, b"{}"), type=_Told)
     return "ended"
 
 
@@ -251,7 +272,8 @@ def _request_target() -> Callable[[random.Random], str]:
 TARGETS: dict[str, Callable[[], Callable[[random.Random], str]]] = {
     "stream": lambda: _stream,
     "whole": lambda: _whole,
-    "tap": lambda: _tap,
+    "passed": lambda: _passed,
+    "passed_whole": lambda: _passed_whole,
     "request": _request_target,
 }
 

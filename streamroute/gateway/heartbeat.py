@@ -19,7 +19,7 @@ class Heartbeat:
     says that the silence begins now, is an assignment.
 
     Owned by one writer: it pauses the heart before it writes, lets it `rest` afterwards, and closes it in the end,
-    however that comes.
+    however that comes. Where a beat does not disturb what is written, `rest` alone will do.
     """
 
     def __init__(self, seconds: float, beat: Callable[[], Awaitable[object]]) -> None:
@@ -51,6 +51,8 @@ class Heartbeat:
                 await task
 
     def _start(self) -> None:
+        if self._task is not None and not self._task.done():  # it waits for a client that does not read
+            return
         self._task = self._loop.create_task(self._once(), name="heartbeat")
 
     async def _once(self) -> None:

@@ -1,13 +1,15 @@
 """Requests that nothing is to be decided of: the upstream's own bytes to the client, with a tap that only looks.
 
-Nothing is sent before the first content: until then the next tier may still answer, or the failure be a real HTTP
-error. What comes later breaks the stream off with an error frame. The last bytes leave once the ledger has them.
+Nothing of an answer is sent before its first content: until then the same tier may be asked again, the next one answer,
+or the failure be a real HTTP error. What comes later breaks the stream off with an error frame. The last bytes leave
+once the ledger has them. A long silence is broken by a comment, which opens the reply, with status 200, if nothing has.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -17,20 +19,21 @@ from aiohttp import web
 
 from streamroute.core.actions import Commit, Finish
 from streamroute.core.types import Decision, Leg, Usage, Verdict
-from streamroute.errors import RouteError, UpstreamError
+from streamroute.errors import LedgerError, RouteError, UpstreamError, UpstreamStatusError, UpstreamUnavailableError
 from streamroute.gateway.errors import CLIENT_CLOSED, problem_of, stopping
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.guard import left_because
-from streamroute.gateway.keys import IN_FLIGHT, NOTES, REQUEST_ID
+from streamroute.gateway.heartbeat import Heartbeat
+from streamroute.gateway.keys import IN_FLIGHT, KEEP_ALIVE, NOTES, REQUEST_ID
 from streamroute.gateway.telling import usage_of
 from streamroute.routing._meter import Meter
-from streamroute.routing.stream import LegState
+from streamroute.routing.stream import LegRecord, LegState
 from streamroute.routing.tiers import Tier
 from streamroute.upstreams.relay import RelayedReply, Relays
 from streamroute.upstreams.resilient import Resilient
 from streamroute.wire.errors import WireError
-from streamroute.wire.openai import ChunkEncoder, WholeAnswer
-from streamroute.wire.sse import encode_event
+from streamroute.wire.openai import ChunkEncoder, WholeAnswer, decode_error
+from streamroute.wire.sse import encode_comment, encode_event
 from streamroute.wire.tap import Findings, Tap, WholeTap, with_field
 
 __all__ = ("passed_through",)
@@ -74,41 +77,61 @@ class _Passage:
         self._now = asyncio.get_running_loop().time
         self._began = self._now()
         self._leg = Leg(exchange.assigned.start_tier)
+        self._verdict = UNJUDGED
+        self._n = exchange.asked.n if endpoint == "chat" else None
         self._found: Findings | None = None
+        self._shown = False
         self._failure: UpstreamError | None = None
+        silence = exchange.request.app[KEEP_ALIVE] if exchange.asked.stream else math.inf
+        self._heart = Heartbeat(silence, self._sign_of_life)
         self.response: web.StreamResponse | None = None
         self.route = self._meter.route
 
     async def run(self, tiers: Iterable[int]) -> web.StreamResponse:
+        self._heart.rest()
+        try:
+            return await self._first_of(tiers)
+        except (RouteError, LedgerError) as error:
+            await self._heart.pause()
+            if self.response is None:
+                raise
+            return await self._broken(error, self.response)
+        finally:
+            await self._heart.aclose()
+
+    async def _first_of(self, tiers: Iterable[int]) -> web.StreamResponse:
         causes: list[tuple[str, Exception]] = []
-        verdict = UNJUDGED
         for index in tiers:
             tier = self._tiers[index]
             if causes:
-                verdict = Verdict(Decision.ESCALATE, "answer_failed", index)
+                self._verdict = Verdict(Decision.ESCALATE, "answer_failed", index)
             self._found, self._leg = None, Leg(index)
             self._meter.leg_started(self._leg, self._seconds())
             try:
-                return await self._persist(tier, index, verdict)
+                return await self._persist(tier)
             except UpstreamError as error:  # nothing of it has been sent
                 self._leg_over(LegState.FAILED, error)
                 causes.append((tier.label, error))
         raise RouteError(causes, shown=False)
 
-    async def _persist(self, tier: Tier, index: int, verdict: Verdict) -> web.StreamResponse:
+    async def _persist(self, tier: Tier) -> web.StreamResponse:
         """Ask again by the upstream's own policy, as long as nothing has been sent."""
         upstream = tier.upstream
         if not isinstance(upstream, Resilient):
-            return await self._ask(tier, index, verdict)
-        record, attempt = self.route.leg(self._leg), 0
-        assert record is not None
+            return await self._ask(tier)
+        attempt = 0
+        failure: UpstreamError | None = None
         while True:
-            attempt += 1
-            record.attempts = attempt
-            trial = upstream.breaker.check()
             try:
-                response = await self._ask(tier, index, verdict)
+                trial = upstream.breaker.check()
+            except UpstreamUnavailableError as refused:
+                raise failure or refused from None  # what opened the breaker says more than that it is open
+            attempt += 1
+            self._record.attempts = attempt
+            try:
+                response = await self._ask(tier)
             except UpstreamError as error:
+                failure = error
                 upstream.breaker.failed(error, trial=trial)
                 delay = upstream.retry.delay(attempt, error)
                 if delay is None:
@@ -122,17 +145,18 @@ class _Passage:
                 else:  # in the middle of its answer
                     upstream.breaker.failed(self._failure, trial=False)
                 return response
-            await anyio.sleep(delay)
             self._found = None
+            self._meter.leg_started(self._leg, self._record.started)  # nothing that the failed try has told is left
+            self._record.attempts = attempt
+            await anyio.sleep(delay)
 
-    async def _ask(self, tier: Tier, index: int, verdict: Verdict) -> web.StreamResponse:
+    async def _ask(self, tier: Tier) -> web.StreamResponse:
         upstream = cast("Relays", tier.upstream)  # as the catalogue has found
         async with upstream.relay(
             self._endpoint, self._document(tier, upstream), headers=self._exchange.leg_headers(self._leg)
         ) as reply:
             if reply.status >= 300:
                 return await self._refused(reply)
-            self._meter.reader_told(Commit(index, verdict), self._seconds())
             if self._exchange.asked.stream:
                 return await self._streamed(reply)
             return await self._whole(reply)
@@ -154,10 +178,20 @@ class _Passage:
     # -- replies ------------------------------------------------------------------------------------------------------
 
     async def _refused(self, reply: RelayedReply) -> web.Response:
-        """The client's own fault, in the upstream's words."""
-        body = await reply.whole()
-        said = f"HTTP {reply.status}"
-        self._leg_over(LegState.FAILED, UpstreamError(said, upstream=self._tiers[self._leg.tier].label))
+        """The client's own fault, in the upstream's words. Raises `UpstreamStatusError` where they do not come, and
+        where the reply is open already."""
+        said, label = f"HTTP {reply.status}", self._tiers[self._leg.tier].label
+        try:
+            body = await reply.whole()
+        except UpstreamError:
+            raise UpstreamStatusError(said, upstream=label, status=reply.status) from None
+        message, code = decode_error(body)
+        error = UpstreamStatusError(f"{said}: {message}", upstream=label, status=reply.status, code=code)
+        await self._heart.pause()
+        if self.response is not None:
+            self._heart.rest()
+            raise error
+        self._leg_over(LegState.FAILED, error)
         self.over()
         await self._settled(reply.status, error=said)
         return web.Response(body=body, status=reply.status, headers=self._headers(reply.content_type))
@@ -165,29 +199,33 @@ class _Passage:
     async def _whole(self, reply: RelayedReply) -> web.Response:
         body = await reply.whole()
         try:
-            found = self._found = WholeTap(body)
+            found = self._found = WholeTap(body, n=self._n)
         except WireError as error:
             raise reply.fault(error) from error
         if found.spoke:
             self._spoke()
+        self._decided()
         await self._finished(found)
-        return web.Response(body=with_field(body, self._told()), headers=self._headers(reply.content_type))
+        # It is JSON, whatever it was called.
+        return web.Response(body=with_field(body, self._told()), headers=self._headers("application/json"))
 
     async def _streamed(self, reply: RelayedReply) -> web.StreamResponse:
-        tap = self._found = Tap()
+        tap = self._found = Tap(n=self._n)
         try:
             await self._flow(reply, tap)
         except UpstreamError as error:
-            if not tap.complete:  # else the answer is whole: what is missing is usage at most
-                if self.response is None:
-                    raise
-                self._failure = error
-                self._leg_over(LegState.FAILED, error)
-                label = self._tiers[self._leg.tier].label
-                return await self._broken(RouteError([(label, error)], shown=True), self.response)
+            if self.response is None or not self._shown:
+                raise
+            self._failure = error
+            self._leg_over(LegState.FAILED, error)
+            label = self._tiers[self._leg.tier].label
+            return await self._broken(RouteError([(label, error)], shown=True), self.response)
+        await self._heart.pause()
+        if not self._shown:
+            self._decided()
         await self._finished(tap)
         tail = tap.tail(self._told() if self._exchange.asked.include_usage else None, usage_of(self.route))
-        response = self.response or await self._prepared(reply)
+        response = self.response or await self._prepared(reply.content_type)
         await response.write_eof(tail)
         if tap.done:
             await reply.finish()
@@ -196,7 +234,7 @@ class _Passage:
     async def _flow(self, reply: RelayedReply, tap: Tap) -> None:
         """To the end of the answer. Raises `UpstreamError` where it does not come to it."""
         response: web.StreamResponse | None = None
-        heard = False
+        heart, heard = self._heart, False
         try:
             if reply.content_type.partition(";")[0].strip().lower() == "application/json":
                 data = _as_stream(await reply.whole(), self._exchange)
@@ -209,26 +247,38 @@ class _Passage:
                     self._spoke()
                 if out:
                     if response is None:
-                        response = await self._prepared(reply)
+                        await heart.pause()  # it may be opening the reply
+                        self._decided()
+                        response = self.response or await self._prepared(reply.content_type)
                     await response.write(out)
+                    heart.rest()
                 if tap.over:
                     break
                 if tap.spoke or tap.complete:
                     reply.expect("tail" if tap.complete else "between")
-                data = await reply.receive()
+                try:
+                    data = await reply.receive()
+                except UpstreamError:
+                    if not tap.complete:
+                        raise
+                    break  # the answer is whole: what is missing is usage at most
             tap.eof()
         except WireError as error:
             raise reply.fault(error) from error
 
-    async def _prepared(self, reply: RelayedReply) -> web.StreamResponse:
-        streams = reply.content_type.startswith("text/event-stream")
-        headers = self._headers(reply.content_type if streams else "text/event-stream")
+    async def _prepared(self, content_type: str = "text/event-stream") -> web.StreamResponse:
+        streams = content_type.startswith("text/event-stream")
+        headers = self._headers(content_type if streams else "text/event-stream")
         headers |= {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
         await self._exchange.account.written()
         await response.prepare(self._exchange.request)
         self.response = response
         return response
+
+    async def _sign_of_life(self) -> None:
+        response = self.response or await self._prepared()
+        await response.write(encode_comment(b"keep-alive"))
 
     def _headers(self, content_type: str) -> dict[str, str]:
         told = self._exchange.reply_headers(self.route)
@@ -260,7 +310,11 @@ class _Passage:
         problem = dataclasses.replace(problem_of(error), request_id=request[REQUEST_ID])
         request[NOTES].update(error=self._exchange.logged(error), code=problem.code, status=problem.status)
         self.over()
-        await self._settled(problem.status, error=problem.code)
+        try:
+            await self._settled(problem.status, error=problem.code)
+        except LedgerError as failure:
+            problem = problem_of(failure)
+            request[NOTES].update(error=self._exchange.logged(failure), code=problem.code, status=problem.status)
         await response.write_eof(encode_event(problem.body))
         return response
 
@@ -289,14 +343,26 @@ class _Passage:
             self._meter.usage_received((self._leg,), found.usage)
         self._exchange.reply_id = found.reply_id
 
+    @property
+    def _record(self) -> LegRecord:
+        record = self.route.leg(self._leg)
+        assert record is not None
+        return record
+
     def _spoke(self) -> None:
         """The first content is there."""
-        now, record = self._seconds(), self.route.leg(self._leg)
-        assert record is not None
-        record.first_token = self.route.timings.first_shown = self.route.timings.first_kept = now
+        self._record.first_token = self._seconds()
         upstream = self._tiers[self._leg.tier].upstream
         if isinstance(upstream, Resilient):
             upstream.breaker.spoke()
+
+    def _decided(self) -> None:
+        """This is the answer: from here on no other is asked for."""
+        now, timings = self._seconds(), self.route.timings
+        self._shown = True
+        self._meter.reader_told(Commit(self._leg.tier, self._verdict), now)
+        if self._record.first_token is not None:
+            timings.first_shown = timings.first_kept = now
 
     def _seconds(self) -> float:
         """Since the route started."""

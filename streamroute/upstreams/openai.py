@@ -25,7 +25,7 @@ from streamroute.upstreams._answer import AnswerStream
 from streamroute.upstreams._body import WAITING_FOR, Body, Timeouts
 from streamroute.upstreams._border import Border, beside
 from streamroute.upstreams.base import ChatRequest
-from streamroute.upstreams.relay import CLIENTS_FAULT
+from streamroute.upstreams.relay import ABSENT, CLIENTS_FAULT
 from streamroute.wire.openai import answer_decoder, decode_error, request_body
 from streamroute.wire.sse import MAX_EVENT
 
@@ -133,8 +133,11 @@ class OpenAIUpstream:
         data = self._json({**document, "model": self.model})
         body = await self._open(endpoint, data, headers, timeouts, asyncio.get_running_loop().time())
         try:
-            if body.status >= 300 and body.status not in CLIENTS_FAULT:
-                raise await self._refusal(body)
+            if body.status >= 300:
+                passes = body.status in CLIENTS_FAULT or (body.status == ABSENT and endpoint != "chat")
+                if not passes:
+                    raise await self._refusal(body)
+                body.expect("between")  # it has made up its mind: its words are not waited for as an answer is
             yield body
         finally:
             body.close()  # as in `stream`

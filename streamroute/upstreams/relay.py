@@ -10,14 +10,17 @@ from streamroute.errors import UpstreamError
 from streamroute.upstreams._answer import Phase
 from streamroute.wire.errors import WireError
 
-__all__ = ("CLIENTS_FAULT", "RelayedReply", "Relays")
+__all__ = ("ABSENT", "CLIENTS_FAULT", "RelayedReply", "Relays")
 
-CLIENTS_FAULT: Final = frozenset((400, 404, 413, 422))
+CLIENTS_FAULT: Final = frozenset((400, 413, 422))
 """Statuses that say of a request that it is wrong, wherever it is sent."""
+ABSENT: Final = 404
+"""To a chat, that the operator named a model or an address that is not there; all else a server need not have."""
 
 
 class RelayedReply(Protocol):
-    """One reply, as it comes: its status is 2xx or one of `CLIENTS_FAULT`. `content_type` is the header's value."""
+    """One reply, as it comes: its status is 2xx, one of `CLIENTS_FAULT` or, but to a chat, `ABSENT`. `content_type` is
+    the header's value."""
 
     @property
     def status(self) -> int: ...

@@ -14,7 +14,7 @@ import msgspec
 from streamroute.core.types import Delta, TokenLogprob, Usage
 from streamroute.wire.errors import UNREADABLE, ReportedError, WireError
 
-__all__ = ("Choice", "Chunk", "decode_chunk", "decode_error", "to_delta", "to_usage")
+__all__ = ("Choice", "Chunk", "decode_chunk", "decode_error", "to_delta", "to_usage", "usage_of")
 
 
 class _Part(msgspec.Struct, gc=False):
@@ -178,9 +178,20 @@ def to_usage(chunk: Chunk) -> Usage | None:
     if raw in _ABSENT:
         return None
     try:
-        usage = _USAGE.decode(raw)
+        return _counts(_USAGE.decode(raw))
     except UNREADABLE:
         return None
+
+
+def usage_of(document: object) -> Usage | None:
+    """The usage that a decoded object tells, if any that can be."""
+    try:
+        return _counts(msgspec.convert(document, _Usage))
+    except UNREADABLE:
+        return None
+
+
+def _counts(usage: _Usage) -> Usage | None:
     if usage.prompt_tokens is None and usage.completion_tokens is None:
         return None
     return Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0)

@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from streamroute.core.types import Usage
-from streamroute.wire.chunk import UNEXPLAINED, decode_chunk, decode_error
+from streamroute.wire.chunk import UNEXPLAINED, decode_chunk, decode_error, usage_of
 from streamroute.wire.errors import UNREADABLE, IncompleteError, ReportedError, WireError
-from streamroute.wire.sse import BOM, DONE, DONE_EVENT, MAX_EVENT, parse_block
+from streamroute.wire.sse import BOM, DONE, DONE_EVENT, MAX_EVENT, encode_event, parse_block
 
 __all__ = ("Findings", "Tap", "WholeTap", "with_field")
 
@@ -69,14 +69,10 @@ class Findings:
         self.usage: Usage | None = None
 
     def _told(self, chunk: _Chunk) -> bool:
-        """Whether it tells usage, which is noted."""
-        if not isinstance(chunk.usage, dict):
-            return False
-        prompt, completion = chunk.usage.get("prompt_tokens"), chunk.usage.get("completion_tokens")
-        if not (isinstance(prompt, int) or isinstance(completion, int)):
-            return False
-        self.usage = Usage(_count(prompt), _count(completion))
-        return True
+        """Whether it tells usage that can be, which is noted."""
+        usage = usage_of(chunk.usage)
+        self.usage = usage or self.usage
+        return usage is not None
 
 
 class Tap(Findings):
@@ -84,7 +80,8 @@ class Tap(Findings):
 
     Nothing is returned before the first content, which is not a role, an empty delta, a keep-alive or an error; nor of
     what follows once every choice has finished. `complete`: they have. `over`: there is nothing more to read. `error`:
-    what is wrong with the stream, known once what came before it was returned.
+    what is wrong with the stream, known once what came before it was returned. `n` is how many choices were asked for,
+    None where that is not known.
     """
 
     __slots__ = (
@@ -95,6 +92,7 @@ class Tap(Findings):
         "_heard",
         "_held",
         "_max",
+        "_n",
         "_passing",
         "_rest",
         "_usage",
@@ -104,8 +102,9 @@ class Tap(Findings):
         "error",
     )
 
-    def __init__(self, *, max_event: int = MAX_EVENT) -> None:
+    def __init__(self, *, n: int | None = None, max_event: int = MAX_EVENT) -> None:
         super().__init__()
+        self._n = n
         self.complete = False
         self.done = False
         self.error: WireError | None = None
@@ -135,8 +134,9 @@ class Tap(Findings):
         return self._passed(self._cut(data))
 
     def eof(self) -> None:
-        """The bytes have ended. Raises the `error`, and `IncompleteError` unless the answer is complete."""
-        if self.error is not None:
+        """The bytes have ended. Raises the `error`, unless it came after the end of the answer and reports nothing, and
+        `IncompleteError` unless the answer is complete."""
+        if self.error is not None and not (self.complete and not isinstance(self.error, ReportedError)):
             raise self.error
         if self._heard and not self._began:
             raise WireError("not an event stream")
@@ -164,12 +164,14 @@ class Tap(Findings):
             return False
         blocks = data.split(b"\n\n")
         blocks.pop()
+        if data.count(b"\n") != 2 * len(blocks) or b"\r" in data:  # JSON may hold line ends, an event's line may not
+            return False
         for block in blocks:
             if not block.startswith(b"data: "):
                 return False
             try:
                 chunk = _CHUNK.decode(block[6:])
-            except (msgspec.DecodeError, RecursionError):
+            except UNREADABLE:
                 return False
             choices = chunk.choices
             if not choices or len(choices) > 1 or chunk.usage is not None or chunk.error is not None:
@@ -205,7 +207,9 @@ class Tap(Findings):
     def _passed(self, events: list[bytes]) -> bytes:
         """Those that can go, and what had waited for them."""
         out: list[bytes] = []
-        for raw in events:
+        for event in events:
+            # A byte order mark is not passed on: bytes of ours may have gone before it.
+            raw = event if self._began else event.removeprefix(BOM)
             if self._look(raw):
                 if self._held:
                     out += self._held
@@ -229,7 +233,7 @@ class Tap(Findings):
             return False
 
     def _note(self, raw: bytes) -> bool:
-        if raw.startswith(_USUAL):
+        if raw.startswith(_USUAL) and len(raw.splitlines()) == 2:
             try:
                 chunk = _CHUNK.decode(raw[6:])
             except UNREADABLE:
@@ -239,8 +243,7 @@ class Tap(Findings):
 
     def _odd(self, raw: bytes) -> bool:
         """An event that is not one line of JSON."""
-        lines = raw if self._began else raw.removeprefix(BOM)
-        event = parse_block(lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n").strip(b"\n"))
+        event = parse_block(raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n").strip(b"\n"))
         if event is None or not event.data.strip():
             return self._ordinary(raw)
         self._began = True
@@ -263,13 +266,17 @@ class Tap(Findings):
         if not self._example:
             self._begin(chunk, data or raw[6:])
         told = chunk.usage is not None and self._told(chunk)
+        if told and data:
+            raw = encode_event(data)  # one that can be added to
         if not choices:
-            if told:
-                self._usage = raw
-                return False
-            return self._ordinary(raw)
-        finished = self._finished
+            if chunk.usage is None:
+                return self._ordinary(raw)
+            self._usage = raw if told else b""  # usage that cannot be is told by us instead
+            return False
+        finished, n = self._finished, self._n
         for choice in choices:
+            if n is not None and not 0 <= choice.index < n:
+                raise WireError(f"choice {choice.index} of {n} was never asked for")
             reason = choice.finish_reason
             if _says(choice):
                 self.tokens += 1
@@ -280,7 +287,7 @@ class Tap(Findings):
                 if choice.index == 0:
                     self.finish_reason = str(reason)
             if reason or self.complete:
-                self.complete = all(finished.values())
+                self.complete = len(finished) >= (n or 1) and all(finished.values())
         self._passing = not self.complete and (self._passing or self.spoke)
         if told and not self._passing:
             self._usage_at = len(self._held)
@@ -301,7 +308,10 @@ class Tap(Findings):
 
     def _made(self, field: bytes, usage: Usage) -> bytes:
         """A chunk that tells the usage, like the upstream's own chunks."""
-        like = _DOCUMENT.decode(self._example) if self._example else {}
+        try:
+            like = _DOCUMENT.decode(self._example) if self._example else {}
+        except UNREADABLE:  # in a field that nobody has looked at
+            like = {}
         document: dict[str, Any] = {name: like[name] for name in ("id", "object", "created", "model") if name in like}
         counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
         total = usage.prompt_tokens + usage.completion_tokens
@@ -310,11 +320,12 @@ class Tap(Findings):
 
 
 class WholeTap(Findings):
-    """A reply that is one JSON document. Raises `WireError` for one that is not, `ReportedError` for an error."""
+    """A reply that is one JSON document, with `n` choices where that is known. Raises `WireError` for one that is not,
+    `ReportedError` for an error."""
 
     __slots__ = ()
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, *, n: int | None = None) -> None:
         super().__init__()
         try:
             body.decode()  # what is skipped is not looked at, and clients would fail over it
@@ -325,6 +336,8 @@ class WholeTap(Findings):
         self.reply_id = chunk.id if isinstance(chunk.id, str) and chunk.id else None
         self._told(chunk)
         characters = 0
+        if n is not None and {choice.index for choice in chunk.choices or ()} != set(range(n)):
+            raise IncompleteError(f"the completion holds {len(chunk.choices or ())} choices, not {n}")
         for choice in chunk.choices or ():
             self.spoke = self.spoke or _says(choice)
             said = choice.text if choice.message is None else choice.message.content
@@ -335,9 +348,10 @@ class WholeTap(Findings):
 
 
 def with_field(document: bytes, field: bytes) -> bytes:
-    """A JSON object that is not empty, or an event that holds one, with the JSON value `field` as `streamroute`."""
+    """A JSON object, or an event that holds one, with the JSON value `field` as `streamroute`."""
     end = document.rindex(b"}")
-    return b'%b,"streamroute":%b%b' % (document[:end], field, document[end:])
+    comma = b"" if document[:end].rstrip().endswith(b"{") else b","
+    return b'%b%b"streamroute":%b%b' % (document[:end], comma, field, document[end:])
 
 
 def _check(chunk: _Chunk, data: bytes) -> None:
@@ -355,7 +369,3 @@ def _says(choice: _Choice) -> bool:
     return bool(
         said.tool_calls or said.refusal or said.reasoning_content or said.reasoning or said.function_call or said.audio
     )
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,11 +32,12 @@ DONE = b"data: [DONE]\n\n"
 
 @asynccontextmanager
 async def stage(
-    cheap: Reply, large: Reply | None = None, *, config: str = CONFIG
+    cheap: Reply, large: Reply | None = None, *, config: str = CONFIG, keep_alive: float = math.inf
 ) -> AsyncGenerator[tuple[Stage, Books, aiohttp.ClientSession]]:
     books = Books()
     servers = ModelServer(cheap), ModelServer(large or Reply.of("Large."))
-    async with staged(*servers, config=config, ledger=books) as made, aiohttp.ClientSession() as http:
+    gateway = staged(*servers, config=config, ledger=books, keep_alive=keep_alive)
+    async with gateway as made, aiohttp.ClientSession() as http:
         yield made, books, http
 
 
@@ -266,6 +268,7 @@ FAILING = {
     "refused": Reply.error(500, "out of memory"),
     "overloaded": Reply.error(429, "later"),
     "key refused": Reply.error(401, "who are you?"),
+    "not there": Reply.error(404, "no such model"),
     "cut off": Reply([], end="abort"),
     "ended": Reply([], end="eof"),
     "an error frame": raw(b'data: {"error": {"message": "no"}}\n\n', end="eof"),
@@ -318,7 +321,7 @@ def test_when_every_tier_fails_the_error_names_each(stream: bool) -> None:
     virtually(main)
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 422])
+@pytest.mark.parametrize("status", [400, 413, 422])
 @pytest.mark.parametrize("stream", [True, False])
 def test_what_is_wrong_with_the_request_the_upstream_says_itself(status: int, stream: bool) -> None:
     async def main() -> None:
@@ -327,6 +330,8 @@ def test_what_is_wrong_with_the_request_the_upstream_says_itself(status: int, st
             got = await post(made, http, {**ASK, "stream": stream})
             assert (got.status, got.json) == (status, said)
             assert got.headers["Content-Type"].startswith("application/json")
+            assert got.headers["x-streamroute-route"] == "auto"
+            assert got.headers["x-streamroute-unjudged"] == "tier_asked"
             assert not made.large.seen
             assert books.outcome.status == status
             assert [str(leg.state) for leg in books.outcome.route.legs] == ["failed"]
@@ -423,6 +428,15 @@ def test_embeddings_come_from_the_first_tier_of_the_route_that_has_them() -> Non
             assert (seen.path, seen.body) == ("/v1/embeddings", {**asked, "model": "large-1"})
             assert books.opened[0].path == "/v1/embeddings"
             assert (books.legs, books.outcome.unjudged) == ([("large", "finished", 2, 0, True)], "embeddings")
+
+    virtually(main)
+
+
+def test_a_server_without_the_endpoint_says_so_itself() -> None:
+    async def main() -> None:
+        async with stage(whole({"detail": "Not Found"}, status=404)) as (made, books, http):
+            got = await post(made, http, {"model": "cheap", "input": "one"}, to="embeddings")
+            assert (got.status, got.json, books.outcome.status) == (404, {"detail": "Not Found"}, 404)
 
     virtually(main)
 

@@ -105,13 +105,14 @@ async def staged(
     scorer: Scorer | None = None,
     config: str = CONFIG,
     ledger: Ledger | None = None,
+    keep_alive: float = 15.0,
 ) -> AsyncGenerator[Stage]:
     async with cheap, large:
         # A deadline passes in real time: on a busy machine before a route is where the test waits for it.
         settings = loads(f"{config.format(cheap=cheap.url, large=large.url)}decision_deadline = inf\n")
         async with compose(settings, scorer=scorer or ScriptedScorer()) as routes:
             log = RecordingLog()
-            app = create_app(routes, log=log, ledger=ledger)
+            app = create_app(routes, log=log, ledger=ledger, keep_alive=keep_alive)
             async with listening(app, ServerSettings(port=0, drain_seconds=0)) as url:
                 stage = Stage(cheap, large, url, app, log)
                 try:

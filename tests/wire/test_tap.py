@@ -169,6 +169,31 @@ def test_a_choice_that_goes_on_when_another_has_finished_is_not_held_back() -> N
     assert [tap.complete] == [False]
 
 
+def test_an_answer_is_complete_once_every_choice_that_was_asked_for_has_finished() -> None:
+    tap = Tap(n=2)
+    assert tap.feed(WORD + STOP) == WORD + STOP
+    assert [tap.complete] == [False]
+    assert tap.feed(choice(1, content="b") + choice(1, finish_reason="stop")) == choice(1, content="b")
+    assert [tap.complete] == [True]
+    halved = Tap(n=2)
+    halved.feed(WORD + STOP + DONE_EVENT)
+    with pytest.raises(IncompleteError):
+        halved.eof()
+
+
+@pytest.mark.parametrize("index", [2, -1])
+def test_a_choice_that_was_not_asked_for_is_an_error(index: int) -> None:
+    tap = Tap(n=2)
+    assert tap.feed(WORD + choice(index, content="x")) == WORD
+    with pytest.raises(WireError, match=f"choice {index} of 2"):
+        tap.eof()
+
+
+def test_a_byte_order_mark_is_not_passed_on() -> None:
+    """For it may come after a comment of ours."""
+    assert passed(b"\xef\xbb\xbf" + WORD, STOP, DONE_EVENT)[0] == WORD + STOP + DONE_EVENT
+
+
 def test_a_stream_without_done_gets_one() -> None:
     out, tap = passed(WORD, STOP)
     assert out == WORD + STOP + DONE_EVENT
@@ -209,6 +234,10 @@ def test_an_end_that_is_none_is_told(reads: list[bytes], says: str) -> None:
         (encode_event(b'{"choices": 5}'), WireError, "not a chat completion"),
         (b"data: {half\n\n", WireError, "not a chat completion"),
         (b"data: <html>\n\n", WireError, "not a chat completion"),
+        (choice(content="\ue000").replace("\ue000".encode(), b"\xff"), WireError, "not a chat completion"),
+        (WORD.replace(b": [", b":\n["), WireError, "not a chat completion"),
+        (WORD.replace(b": [", b":\r["), WireError, "not a chat completion"),
+        (b'data: {"choices":' + b"[" * 10_000 + b"\n\n", WireError, "not a chat completion"),
     ],
 )
 def test_an_error_is_known_after_what_came_before_it(frame: bytes, kind: type[WireError], says: str) -> None:
@@ -217,6 +246,14 @@ def test_an_error_is_known_after_what_came_before_it(frame: bytes, kind: type[Wi
     assert tap.over
     assert tap.feed(WORD) == b""
     with pytest.raises(kind, match=says):
+        tap.eof()
+
+
+def test_after_the_end_of_the_answer_only_a_reported_error_costs_it() -> None:
+    assert passed(WORD, STOP, b"data: {half\n\n")[0] == WORD + STOP + DONE_EVENT
+    tap = Tap()
+    tap.feed(WORD + STOP + event(error={"message": "out of memory"}))
+    with pytest.raises(ReportedError, match="out of memory"):
         tap.eof()
 
 
@@ -280,10 +317,38 @@ def test_usage_that_was_not_told_is_made_like_the_upstreams_chunks(before: bytes
     }
 
 
-@pytest.mark.parametrize("odd", [None, [], "5", {"prompt_tokens": "5"}, {}])
-def test_usage_that_is_none_is_not_read(odd: Any) -> None:
-    _, tap = passed(WORD, event(choices=[], usage=odd), STOP, DONE_EVENT)
+@pytest.mark.parametrize(
+    "odd",
+    [[], "5", {"prompt_tokens": "5"}, {}, {"prompt_tokens": -1}, {"prompt_tokens": 1.5}, {"prompt_tokens": 10**9 + 1}],
+)
+def test_usage_that_cannot_be_is_told_by_us_instead(odd: Any) -> None:
+    out, tap = passed(WORD, STOP, event(choices=[], usage=odd), DONE_EVENT, field=b"{}", usage=Usage(4, 1))
     assert tap.usage is None
+    *before, last = documents(out)
+    assert [document["usage"] for document in before] == [None, None]
+    assert last["usage"] == {"prompt_tokens": 4, "completion_tokens": 1, "total_tokens": 5}
+
+
+def test_no_usage_is_none() -> None:
+    nothing = event(choices=[], usage=None)
+    out, tap = passed(WORD, nothing, STOP, DONE_EVENT)
+    assert (tap.usage, out) == (None, WORD + nothing + STOP + DONE_EVENT)
+
+
+@pytest.mark.parametrize(
+    "told", [b'data:{"choices":[],\ndata:"usage":%b}\nid: {7}\n\n', b'data: {"usage":%b}\nid: {7}\n\n']
+)
+def test_the_field_gets_into_usage_however_it_is_written(told: bytes) -> None:
+    out, _ = passed(WORD, STOP, told % json.dumps(USAGE).encode(), DONE_EVENT, field=b"[1]")
+    blocks = out.removesuffix(DONE_EVENT).split(b"\n\n")
+    last = json.loads(blocks[-2].replace(b"\ndata: ", b"").removeprefix(b"data: "))
+    assert (last["usage"], last["streamroute"]) == (USAGE, [1])
+
+
+def test_what_cannot_be_imitated_is_not() -> None:
+    odd = WORD.replace(b'"m-1"', b'"m-1", "odd": "\xff"')
+    out, _ = passed(odd, STOP, DONE_EVENT, field=b"{}")
+    assert json.loads(out.split(b"\n\n")[-3][6:])["streamroute"] == {}
 
 
 # -- whole replies ----------------------------------------------------------------------------------------------------
@@ -303,6 +368,16 @@ def test_embeddings_are_a_whole_reply() -> None:
     found = WholeTap(body)
     assert (found.usage, found.tokens, found.spoke) == (Usage(4, 0), 0, False)
     assert json.loads(with_field(body, b"{}"))["streamroute"] == {}
+
+
+def test_the_field_gets_into_an_empty_object() -> None:
+    assert with_field(b"{ }\n", b"{}") == b'{ "streamroute":{}}\n'
+
+
+@pytest.mark.parametrize(("choices", "n"), [([], 1), ([{}], 2), ([{"index": 1}], 1), ([{}, {"index": 2}], 2)])
+def test_a_whole_reply_has_the_choices_that_were_asked_for(choices: list[dict[str, Any]], n: int) -> None:
+    with pytest.raises(IncompleteError, match=f"not {n}"):
+        WholeTap(json.dumps({"choices": choices}).encode(), n=n)
 
 
 @pytest.mark.parametrize(

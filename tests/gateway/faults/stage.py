@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,7 @@ class Seen:
     usage: dict[str, Any] | None = None
     told: dict[str, Any] = field(default_factory=dict)
     notes: list[dict[str, Any]] = field(default_factory=list)
+    document: Any = None
 
 
 @dataclass
@@ -99,7 +101,7 @@ class Stage:
 
 
 def _read_document(document: dict[str, Any], seen: Seen) -> None:
-    seen.error = document.get("error")
+    seen.document, seen.error = document, document.get("error")
     seen.told = document.get("streamroute") or {}
     seen.usage = document.get("usage")
     if seen.error is None:
@@ -109,15 +111,9 @@ def _read_document(document: dict[str, Any], seen: Seen) -> None:
 
 
 def _read_stream(data: bytes, seen: Seen) -> None:
-    blocks = data.decode().split("\n\n")
-    assert blocks.pop() == "", "the stream ends inside an event"
-    for block in blocks:
+    for said in _events(data, seen):
         assert seen.error is None, "something follows the error"
         assert not seen.done, "something follows the end"
-        if block.startswith(":"):
-            seen.comments += 1
-            continue
-        said = block.removeprefix("data: ")
         if said == "[DONE]":
             seen.done = True
             continue
@@ -135,6 +131,25 @@ def _read_stream(data: bytes, seen: Seen) -> None:
             seen.withdrawn.append(seen.text)
             seen.text = ""
         seen.text += "".join(choice["delta"].get("content") or "" for choice in chunk["choices"])
+
+
+def _events(data: bytes, seen: Seen) -> Iterator[str]:
+    """The data of each event, read as the standard says and by nothing that the gateway reads with."""
+    *lines, rest = re.split("\r\n|\n|\r", data.decode())
+    assert rest == "", "the stream ends inside a line"
+    found: list[str] = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        if line.startswith(":"):
+            seen.comments += 1
+        elif name == "data":
+            found.append(value.removeprefix(" "))
+        elif line:
+            assert name in ("id", "event"), f"no client knows what {name!r} is"
+        elif found:
+            yield "\n".join(found)
+            found = []
+    assert not found, "the stream ends inside an event"
 
 
 @asynccontextmanager

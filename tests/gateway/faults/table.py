@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from tests.support.faulty_server import DONE, HANG, LAST_CHUNK, ROLE, Play, body, chunk, event, finish, head, last, say
 from tests.support.faulty_server import usage as told
 
+JSON = "application/json"
 PARTS = ("It is", " Cänberra 🦘.")
 """What the faulty leg says, where it says anything. Half of it is what was said before a fault in the middle."""
 TEXT = "".join(PARTS)
@@ -32,7 +33,8 @@ class End(enum.Enum):
 @dataclass(frozen=True)
 class Fault:
     """`play` plays it to a leg that says `parts`. `status` is what a client sees where the leg was the only one, and
-    `again` whether the request is tried again. `counted`: the upstream told usage that can be."""
+    `again` whether the request is tried again. `counted`: the upstream told usage that can be. `passes`: where bytes
+    are passed on, the refusal is."""
 
     name: str
     end: End
@@ -40,6 +42,7 @@ class Fault:
     status: int = 502
     again: bool = False
     counted: bool = True
+    passes: bool = False
     retry_after: str | None = None
 
     def __str__(self) -> str:
@@ -93,16 +96,44 @@ def _bytewise(parts: Sequence[str]) -> Play:
     return Play([head(), *[chunk(bytes([byte])) for byte in streamed(parts)], LAST_CHUNK])
 
 
-def _document(parts: Sequence[str]) -> Play:
+def completion(parts: Sequence[str], *, usage: object = None, index: int = 0) -> bytes:
+    """A whole answer, as JSON."""
     message = {"role": "assistant", "content": "".join(parts)}
-    usage = {"prompt_tokens": 10, "completion_tokens": len(parts)}
-    document = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}
-    return Play(body(json.dumps(document).encode()))
+    usage = usage or {"prompt_tokens": 10, "completion_tokens": len(parts)}
+    choices = [{"index": index, "message": message, "finish_reason": "stop"}]
+    return json.dumps({"choices": choices, "usage": usage}, ensure_ascii=False).encode()
 
 
-def _refusal(status: str, message: str = "said no", **headers: str) -> Callable[[Sequence[str]], Play]:
-    error = {"error": {"message": message, "type": "error", "param": None, "code": None}}
-    return _before(*body(json.dumps(error).encode(), status, **headers))
+def document(parts: Sequence[str]) -> Play:
+    return Play(body(completion(parts)))
+
+
+def _documents(
+    change: Callable[[bytes], bytes], *, kind: str = JSON, **headers: str
+) -> Callable[[Sequence[str]], Play]:
+    """A whole answer, its bytes changed."""
+    return lambda parts: Play(body(change(completion(parts)), kind=kind, **headers))
+
+
+def _cut(*steps: bytes | float, end: str = "close", at: int | None = 40) -> Callable[[Sequence[str]], Play]:
+    """After part of a whole answer."""
+    return lambda parts: Play([head(kind=JSON), chunk(completion(parts)[:at]), 0.5, *steps], end)  # type: ignore[arg-type]
+
+
+def _with_usage(prompt: object, completed: object) -> Callable[[Sequence[str]], Play]:
+    told = {"prompt_tokens": prompt, "completion_tokens": completed}
+    return lambda parts: Play(body(completion(parts, usage=told)))
+
+
+def _document_bytewise(parts: Sequence[str]) -> Play:
+    return Play([head(kind=JSON), *[chunk(bytes([byte])) for byte in completion(parts)], LAST_CHUNK])
+
+
+REFUSAL = {"error": {"message": "said no", "type": "error", "param": None, "code": None}}
+
+
+def _refusal(status: str, **headers: str) -> Callable[[Sequence[str]], Play]:
+    return _before(*body(json.dumps(REFUSAL).encode(), status, **headers))
 
 
 def _error(message: str, code: str | int | None = None) -> bytes:
@@ -125,7 +156,7 @@ def _endless(what: bytes) -> list[bytes | float]:
 
 NEVER, TORN, LATE, WHOLE, EMPTY = End
 
-FAULTS: tuple[Fault, ...] = (
+UNBEGUN: tuple[Fault, ...] = (
     # Before the headers.
     Fault("cut before the headers", NEVER, _before(), again=True),
     Fault("reset before the headers", NEVER, _before(end="reset"), again=True),
@@ -135,12 +166,12 @@ FAULTS: tuple[Fault, ...] = (
     Fault("no HTTP", NEVER, _before(b"220 mail.example ESMTP\r\n\r\n"), again=True),
     Fault("endless headers", NEVER, _before(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n"), again=True),
     # Statuses.
-    Fault("400", NEVER, _refusal("400 Bad Request"), 400),
+    Fault("400", NEVER, _refusal("400 Bad Request"), 400, passes=True),
     Fault("401", NEVER, _refusal("401 Unauthorized"), 502),
     Fault("403", NEVER, _refusal("403 Forbidden"), 502),
     Fault("404", NEVER, _refusal("404 Not Found"), 502),
-    Fault("413", NEVER, _refusal("413 Too Large"), 413),
-    Fault("422", NEVER, _refusal("422 Unprocessable"), 422),
+    Fault("413", NEVER, _refusal("413 Too Large"), 413, passes=True),
+    Fault("422", NEVER, _refusal("422 Unprocessable"), 422, passes=True),
     Fault("429", NEVER, _refusal("429 Too Many"), 429, again=True),
     Fault("429 soon", NEVER, _refusal("429 Too Many", Retry_After="1"), 429, again=True, retry_after="1"),
     Fault("429 late", NEVER, _refusal("429 Too Many", Retry_After="60"), 429, retry_after="60"),
@@ -158,6 +189,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault("a stream called JSON", NEVER, _all(lambda data: data, kind="application/json"), again=True),
     Fault("broken gzip", NEVER, _before(*NO_GZIP), again=True),
     Fault("error document with a 200", NEVER, _before(*body(b'{"error": {"message": "overloaded"}}')), again=True),
+)
+"""Before an answer has begun, streamed or not."""
+
+_STREAMED: tuple[Fault, ...] = (
     # Before the first content.
     Fault("cut before content", NEVER, _reply(), again=True),
     Fault("end before content", NEVER, _reply(LAST_CHUNK), again=True),
@@ -227,6 +262,50 @@ FAULTS: tuple[Fault, ...] = (
     Fault("called text", WHOLE, _all(lambda data: data, kind="text/plain")),
     Fault("called nothing", WHOLE, _all(lambda data: data, kind="")),
     Fault("gzip", WHOLE, _all(gzip.compress, Content_Encoding="gzip")),
-    Fault("whole at once", WHOLE, _document),
+    Fault("whole at once", WHOLE, document),
 )
+FAULTS = (*UNBEGUN, *_STREAMED)
+
+_WHOLE: tuple[Fault, ...] = (
+    # A reply that is one document, where that is what was asked for.
+    Fault("stream for a document", NEVER, _all(lambda data: data), again=True),
+    Fault("cut in the document", NEVER, _cut(), again=True),
+    Fault("end in the document", NEVER, _cut(LAST_CHUNK), again=True),
+    Fault("reset in the document", NEVER, _cut(end="reset"), again=True),
+    Fault("stall in the document", NEVER, _cut(HANG), 504),
+    Fault("spaces for ever", NEVER, _cut(*_endless(b" ") * 2), 504),
+    Fault("broken chunk size in the document", NEVER, _cut(b"zz\r\n"), 504),  # which aiohttp keeps to itself
+    Fault("cut after the document", NEVER, _cut(at=None), again=True),
+    Fault("stall after the document", NEVER, _cut(HANG, at=None), 504),
+    Fault("junk after the document", NEVER, _documents(lambda data: data + JUNK), again=True),
+    Fault("bad UTF-8 in the document", NEVER, _documents(lambda data: data.replace(b" ", b"\xff")), again=True),
+    Fault("a list", NEVER, _documents(lambda data: b"[" + data + b"]"), again=True),
+    Fault("nested too deep", NEVER, _documents(lambda data: b'{"x":' * 10_000 + data + b"}" * 10_000), again=True),
+    Fault("no choices", NEVER, _before(*body(b'{"choices": []}')), again=True),
+    Fault("choices in words", NEVER, _before(*body(b'{"choices": "none"}')), again=True),
+    Fault("an empty object", NEVER, _before(*body(b"{}")), again=True),
+    Fault("only a choice nobody asked for", NEVER, lambda parts: Play(body(completion(parts, index=1))), again=True),
+    Fault(
+        "rate limit document", NEVER, _before(*body(b'{"error": {"message": "slow", "code": 429}}')), 429, again=True
+    ),
+    Fault("refusing document", NEVER, _before(*body(b'{"error": {"message": "long", "code": "400"}}')), 400),
+    Fault("an older error document", NEVER, _before(*body(b'{"object": "error", "message": "no"}')), again=True),
+    Fault("a document of nothing", EMPTY, lambda _: document(())),
+    # Usage that cannot be, and none.
+    Fault("document's usage below zero", WHOLE, _with_usage(-5, -7), counted=False),
+    Fault("document's usage in words", WHOLE, _with_usage("ten", "two"), counted=False),
+    Fault("document's usage without end", WHOLE, _with_usage(10**18, 10**30), counted=False),
+    Fault("document's usage of nothing", WHOLE, _with_usage(None, None), counted=False),
+    Fault("document's usage as a list", WHOLE, lambda parts: Play(body(completion(parts, usage=[1]))), counted=False),
+    # Odd, and right.
+    Fault("document byte by byte", WHOLE, _document_bytewise),
+    Fault("spaces around the document", WHOLE, _documents(lambda data: b"\n " + data + b"\r\n")),
+    Fault("document called text", WHOLE, _documents(lambda data: data, kind="text/plain")),
+    Fault("document called a stream", WHOLE, _documents(lambda data: data, kind="text/event-stream")),
+    Fault("document called nothing", WHOLE, _documents(lambda data: data, kind="")),
+    Fault("document in gzip", WHOLE, _documents(gzip.compress, Content_Encoding="gzip")),
+)
+WHOLE_FAULTS = (*UNBEGUN, *_WHOLE)
+"""Where a document is what was asked for."""
+
 REFUSED = Fault("connection refused", NEVER, _before(), again=True)

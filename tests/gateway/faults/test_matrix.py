@@ -10,7 +10,17 @@ from streamroute.core.types import Leg
 from streamroute.routing.stream import LegState
 from tests.gateway.faults.outcomes import AGREE, DISAGREE, LARGE_PARTS, Expected, Mode, Where, expected
 from tests.gateway.faults.stage import Seen, Stage, nothing_left, staged
-from tests.gateway.faults.table import FAULTS, PARTS, REFUSED, End, Fault, healthy
+from tests.gateway.faults.table import (
+    FAULTS,
+    PARTS,
+    REFUSAL,
+    REFUSED,
+    WHOLE_FAULTS,
+    End,
+    Fault,
+    document,
+    healthy,
+)
 from tests.gateway.served import virtually
 from tests.support.faulty_server import Asked, FaultyServer, Play
 
@@ -28,10 +38,15 @@ SAMPLED = 0.05
 
 
 def everything() -> Iterator[tuple[Fault, Where, Mode]]:
-    for fault in FAULTS:
-        for where, modes in WAYS.items():
-            for mode in modes:
+    for where, modes in WAYS.items():
+        for mode in modes:
+            for fault in faults_of(where, mode):
                 yield fault, where, mode
+
+
+def faults_of(where: Where, mode: Mode) -> tuple[Fault, ...]:
+    """A judged answer is streamed to us in any case; one that is passed on, where the client streams."""
+    return WHOLE_FAULTS if (where, mode) == ("alone", "whole") else FAULTS
 
 
 def plays(
@@ -50,7 +65,8 @@ def plays(
 
     def large(asked: Asked) -> Play:
         hit = where in ("large", "alone") and asked.number < tries
-        return fault.play(LARGE_PARTS) if hit and fault else healthy(LARGE_PARTS)
+        well = healthy if asked.body["stream"] else document
+        return fault.play(LARGE_PARTS) if hit and fault else well(LARGE_PARTS)
 
     return cheap, large
 
@@ -75,18 +91,22 @@ def test_every_fault_on_every_leg_has_its_outcome(fault: Fault, where: Where, mo
             assert seen.done is not told.broke
             assert (seen.error is not None) is told.broke
             if told.broke:
-                check_error(seen, fault, mode, told)
+                check_error(seen, fault, where, mode, told)
             check_ledger(stage, seen, told, fault, where)
 
     virtually(main)
 
 
-def check_error(seen: Seen, fault: Fault, mode: Mode, told: Expected) -> None:
+def check_error(seen: Seen, fault: Fault, where: Where, mode: Mode, told: Expected) -> None:
     assert seen.error is not None
     status = 502 if told.text else fault.status
     assert seen.status == (200 if told.text and mode != "whole" else status)
     assert (seen.error["code"] == "answer_broke_off") is bool(told.text)
     assert seen.headers.get("retry-after") == fault.retry_after
+    if fault.passes and where == "alone":  # in its own words
+        assert seen.document == REFUSAL
+        assert seen.headers["x-streamroute-unjudged"] == "tier_asked"
+        return
     legs = {leg["leg"] for leg in seen.told["legs"]}
     assert "large" in legs
     assert "large" in seen.error["message"]
@@ -102,7 +122,8 @@ def check_ledger(stage: Stage, seen: Seen, told: Expected, fault: Fault, where: 
     assert outcome is account.outcome
     route = outcome.route
     assert outcome.status == (fault.status if told.broke and not told.text else 502 if told.broke else 200)
-    assert route.answer == told.text
+    passed = where == "alone"  # as bytes, of which nothing is kept
+    assert route.answer == ("" if passed else told.text)
     assert all(record.state is not LegState.RUNNING for record in route.legs)
     if told.text or not told.broke:
         assert route.tier_name == told.tier
@@ -111,14 +132,16 @@ def check_ledger(stage: Stage, seen: Seen, told: Expected, fault: Fault, where: 
         assert route.verdict.reason in REASONS.get(reason, {reason})
         record = route.leg(Leg(route.tier or 0))
         assert record is not None
-        assert record.text == told.text, "the leg in the ledger is what was shown"
-        if seen.usage is not None:
-            tokens = (record.prompt_tokens, record.completion_tokens)
+        assert record.text == route.answer, "the leg in the ledger is what was shown"
+        whole = passed and not account.entry.stream
+        tokens = (record.prompt_tokens, record.completion_tokens)
+        if seen.usage is not None and (record.counted or not whole):
             assert (seen.usage["prompt_tokens"], seen.usage["completion_tokens"]) == tokens
+        if seen.done:
+            assert seen.told["legs"][-1 if told.tier == "large" else 0]["completion_tokens"] == tokens[1]
         if not record.counted:
-            assert record.completion_tokens == len(
-                [part for part in PARTS if part in told.text or told.text != "It is"]
-            )
+            parts = [part for part in PARTS if part in told.text or told.text != "It is"]
+            assert record.completion_tokens == (-(-len(told.text) // 4) if whole else len(parts))
         faulty = (told.tier == "cheap") == (where == "answer") and where in ("answer", "large", "alone")
         if faulty and fault.end is not End.NEVER:
             assert record.counted is (fault.counted and not told.broke)
@@ -134,17 +157,23 @@ def check_ledger(stage: Stage, seen: Seen, told: Expected, fault: Fault, where: 
         assert record.state is LegState.FAILED
 
 
-PASSING = [fault for fault in FAULTS if fault.again]
 AGAIN: tuple[tuple[Where, Mode], ...] = (
     ("answer", "hold"),
     ("answer", "retract"),
     ("large", "whole"),
     ("alone", "hold"),
+    ("alone", "whole"),
 )
 
 
-@pytest.mark.parametrize("fault", PASSING, ids=str)
-@pytest.mark.parametrize(("where", "mode"), AGAIN)
+def passing() -> Iterator[tuple[Fault, Where, Mode]]:
+    for where, mode in AGAIN:
+        for fault in faults_of(where, mode):
+            if fault.again:
+                yield fault, where, mode
+
+
+@pytest.mark.parametrize(("fault", "where", "mode"), list(passing()), ids=str)
 def test_a_fault_that_passes_is_not_seen_by_the_client(fault: Fault, where: Where, mode: Mode) -> None:
     async def main() -> None:
         cheap, large = plays(fault, where, tries=1)
@@ -157,7 +186,9 @@ def test_a_fault_that_passes_is_not_seen_by_the_client(fault: Fault, where: Wher
             assert account.durable is not None
             record = account.durable.route.leg(Leg(0 if where == "answer" else 1))
             assert record is not None
-            assert (record.attempts, record.state, record.text) == (2, LegState.FINISHED, told.text)
+            text = "" if where == "alone" else told.text
+            assert (record.attempts, record.state, record.text) == (2, LegState.FINISHED, text)
+            assert (record.prompt_tokens, record.completion_tokens, record.counted) == (10, 2, True)
 
     virtually(main)
 

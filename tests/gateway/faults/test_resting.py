@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from tests.gateway.faults.stage import nothing_left, staged
-from tests.gateway.faults.table import FAULTS, PARTS, TEXT, healthy
+from tests.gateway.faults.table import FAULTS, PARTS, TEXT, document, healthy
 from tests.gateway.served import virtually
 from tests.support.faulty_server import HANG, FaultyServer, Play
 
@@ -22,7 +22,8 @@ BREAKING = ["cut before the headers", "stall before content", "junk before conte
 def test_after_five_failures_nothing_is_asked_until_it_is_time(name: str, stream: bool) -> None:
     async def main() -> None:
         broken = True
-        large = FaultyServer(lambda _: FAULT[name].play(PARTS) if broken else healthy(PARTS))
+        well = healthy if stream else document
+        large = FaultyServer(lambda _: FAULT[name].play(PARTS) if broken else well(PARTS))
         async with nothing_left(), staged(FaultyServer(lambda _: healthy(PARTS)), large) as stage:
             for _ in itertools.takewhile(lambda _: len(large.asked) < 5, range(10)):
                 await stage.ask("large", stream=stream)
