@@ -180,7 +180,7 @@ async def process(*args: str, cwd: Path, **kwargs: Any) -> AsyncGenerator[asynci
 async def address_of(server: asyncio.subprocess.Process) -> str:
     assert server.stderr is not None
     async for line in server.stderr:
-        if b'"event": "listening"' in line:
+        if b'"event":"listening"' in line:
             address: str = json.loads(line)["address"]
             return address
     raise RuntimeError("the gateway did not start")

@@ -28,11 +28,13 @@ name = "large"
 kind = "openai"
 base_url = "{upstream}/v1"
 model = "mock-large"
+prefill = true
 
 [[route]]
 name = "decoded"
-tiers = ["small"]
+tiers = ["small", "large"]
 probes = {{ count = 0 }}
+on_break = "continue"
 
 [[route]]
 name = "judged"

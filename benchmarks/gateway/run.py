@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def measure(upstream: str, chosen: list[Racer], *, rounds: int, quick: bool) -> 
 
 
 @contextmanager
-def racing(peers: Path | None, skipped: dict[str, str]) -> Iterator[tuple[str, list[Racer]]]:
+def racing(peers: Path | None, only: Collection[str], skipped: dict[str, str]) -> Iterator[tuple[str, list[Racer]]]:
     """The model server and all that can be started before it; `skipped` gets why the others cannot."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -100,6 +100,8 @@ def racing(peers: Path | None, skipped: dict[str, str]) -> Iterator[tuple[str, l
         chosen += stack.enter_context(racers.bare(folder, upstream))
         chosen += stack.enter_context(racers.streamroute(folder, upstream))
         for name, peer in (("litellm", racers.litellm), ("tensorzero", racers.tensorzero)):
+            if only and name not in only:
+                continue
             if peers is None:
                 skipped[name] = "no --peers"
                 continue
@@ -176,7 +178,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", metavar="RACER", help="these racers alone, and the model server itself")
     args = parser.parse_args()
     skipped: dict[str, str] = {}
-    with racing(args.peers, skipped) as (upstream, started):
+    with racing(args.peers, args.only or (), skipped) as (upstream, started):
         chosen = [racer for racer in started if not args.only or racer.name in ("direct", *args.only)]
         found = measure(upstream, chosen, rounds=1 if args.quick else args.rounds, quick=args.quick)
     told = bars(found)

@@ -98,6 +98,8 @@ class Catalogue:
         if request.n > 1 and not served.router.tiers[start].upstream.supports_n:
             name = served.settings.tiers[start]
             raise BadRequestError(f"n: {name!r} gives one answer at a time", param="n", code="unsupported_value")
+        if unjudged is None and served.router.prerouter is None and served.router.plan.schedule(start) is None:
+            unjudged = "not_probed"
         endpoints = self._endpoints[served.settings.name][start:]
         if endpoints[0] is not None and "chat" not in endpoints[0]:
             raise _not_served(request.model, "chat")
@@ -109,7 +111,10 @@ class Catalogue:
             on_escalation=_on_escalation(release, options, _said_by("on_escalation", request)),
             unjudged=unjudged,
             trace=options.trace,
-            passes=unjudged is not None and all(has is not None and "chat" in has for has in endpoints),
+            # What is passed on as bytes cannot be gone on with by another tier.
+            passes=unjudged is not None
+            and served.router.plan.on_break == "fail"
+            and all(has is not None and "chat" in has for has in endpoints),
         )
 
     def serving(self, model: str, endpoint: str, client: Client) -> Assignment:

@@ -8,7 +8,6 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from streamroute.errors import UpstreamError
 from streamroute.upstreams._answer import Phase
-from streamroute.upstreams.base import Upstream
 from streamroute.wire.errors import WireError
 
 __all__ = ("ABSENT", "CLIENTS_FAULT", "RelayedReply", "Relays")
@@ -51,9 +50,9 @@ class RelayedReply(Protocol):
 
 
 @runtime_checkable
-class Relays(Upstream, Protocol):
-    """An upstream whose bytes can be passed on. `serves` are its endpoints ("chat", "completions", "embeddings"),
-    `tells_usage` says whether it takes `stream_options`."""
+class Relays(Protocol):
+    """What an `Upstream` also is whose bytes can be passed on. `serves` are its endpoints ("chat", "completions",
+    "embeddings"), `tells_usage` says whether it takes `stream_options`."""
 
     @property
     def serves(self) -> Collection[str]: ...

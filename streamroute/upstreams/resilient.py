@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 
@@ -79,11 +79,17 @@ class Resilient:
             await anyio.sleep(delay)  # the failed request is closed
 
 
+class _Relaying(Upstream, Relays, Protocol):
+    """A model that can be asked either way."""
+
+
 class ResilientRelay(Resilient):
     """One whose bytes can be passed on: see `Relays`. Who passes them on sees what they say, and so when a try may be
     repeated: `relay` itself neither repeats nor asks the breaker."""
 
-    def __init__(self, upstream: Relays, *, retry: RetryPolicy | None = None, breaker: Breaker | None = None) -> None:
+    def __init__(
+        self, upstream: _Relaying, *, retry: RetryPolicy | None = None, breaker: Breaker | None = None
+    ) -> None:
         super().__init__(upstream, retry=retry, breaker=breaker)
         self._relay = upstream
         self.serves = upstream.serves

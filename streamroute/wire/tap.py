@@ -326,6 +326,7 @@ class WholeTap(Findings):
     def __init__(self, body: bytes, *, n: int | None = None) -> None:
         super().__init__()
         try:
+            body.decode()  # what is skipped is not looked at, and clients would fail over it
             chunk = _CHUNK.decode(body)
         except UNREADABLE as error:
             raise WireError(f"not a completion: {error}") from error

@@ -58,6 +58,33 @@ def raw(*blocks: bytes, end: Any = "abort", **fields: Any) -> Reply:
     return Reply([(0, block) for block in blocks], end=end, **fields)
 
 
+UNPROBED = CONFIG.replace("count = 3", "count = 0")
+
+
+def test_a_route_that_judges_nothing_passes_bytes_through() -> None:
+    async def main() -> None:
+        async with stage(raw(*OWN, DONE, end="eof"), config=UNPROBED) as (made, _, http):
+            got = await post(made, http, {**ASK, "model": "auto"})
+            assert opened(got.body) == b"".join(OWN) + DONE
+            assert got.headers["x-streamroute-unjudged"] == "not_probed"
+
+    virtually(main)
+
+
+def test_an_answer_that_another_tier_may_have_to_go_on_with_is_not_passed_through() -> None:
+    config = UNPROBED.replace('"large-1"', '"large-1"\nprefill = true') + 'on_break = "continue"\n'
+
+    async def main() -> None:
+        broken = Reply([(0, "It is")], end="abort")
+        async with stage(broken, Reply.of(" Bern."), config=config) as (made, _, http):
+            got = await post(made, http, {**ASK, "model": "auto"})
+            chunks = [event for event in got.events if event != "[DONE]"]
+            text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+            assert (text, got.events[-1]) == ("It is Bern.", "[DONE]")
+
+    virtually(main)
+
+
 # -- streams ----------------------------------------------------------------------------------------------------------
 
 

@@ -128,7 +128,7 @@ async def test_two_workers_serve_come_back_are_told_things_and_drain(tmp_path: P
         os.kill(one, signal.SIGKILL)
         await served.until_said("status -9; starting another")
         assert await served.ask(model="cheap") == (200, "cheap")  # by the other
-        await served.until_said('"event": "listening"')
+        await served.until_said('"event":"listening"')
         assert len(served.workers) == 2
         assert one not in served.workers
         with stopped(two):
@@ -140,13 +140,13 @@ async def test_two_workers_serve_come_back_are_told_things_and_drain(tmp_path: P
             await stream.content.readuntil(b"It is")
             served.config.write_text(configured(served.cheap.url, served.large.url, threshold=0.0))
             served.process.send_signal(signal.SIGHUP)
-            await served.until_said('"event": "reloaded"', times=2)
+            await served.until_said('"event":"reloaded"', times=2)
             for other in served.workers:
                 with stopped(other):
                     assert await served.ask() == (200, "large")
 
             served.process.terminate()
-            await served.until_said('"event": "stopping"', times=2)
+            await served.until_said('"event":"stopping"', times=2)
             for worker in served.workers:  # as a service manager does: no second order to stop
                 with suppress(ProcessLookupError):
                     os.kill(worker, signal.SIGTERM)
@@ -168,7 +168,7 @@ async def test_two_workers_serve_come_back_are_told_things_and_drain(tmp_path: P
 async def test_a_worker_whose_parent_is_gone_drains_and_ends(tmp_path: Path) -> None:
     async with serving_two(tmp_path) as served:
         served.process.kill()
-        await served.until_said('"event": "stopping"', times=2)
+        await served.until_said('"event":"stopping"', times=2)
         await served.process.wait()
         assert served.process.stderr is not None
         assert await served.process.stderr.read() == b""  # which is at its end when the last of them has ended
@@ -181,7 +181,7 @@ async def test_signals_for_the_whole_group_are_one_order_and_a_second_one_does_n
             await stream.content.readuntil(b"It is")
             os.killpg(served.process.pid, signal.SIGINT)
             os.killpg(served.process.pid, signal.SIGHUP)
-            await served.until_said('"event": "stopping"', times=2)
+            await served.until_said('"event":"stopping"', times=2)
             os.killpg(served.process.pid, signal.SIGTERM)
             rest = await stream.content.read()
         assert b'"code":"stopping"' in rest

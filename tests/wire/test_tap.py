@@ -129,6 +129,13 @@ def test_whatever_says_something_is_content(delta: dict[str, Any]) -> None:
     assert (tap.spoke, tap.tokens) == (True, 1)
 
 
+def test_every_event_of_a_read_is_counted() -> None:
+    tap = Tap()
+    for reads, tokens in ((WORD, 1), (WORD * 3, 4), (WORD + b": x\n\n" + WORD, 6)):
+        assert tap.feed(reads) == reads
+        assert tap.tokens == tokens
+
+
 def test_a_text_completion_is_content_too() -> None:
     tap = Tap()
     said = event(choices=[{"text": "x", "index": 0, "finish_reason": None}])
@@ -300,7 +307,7 @@ def test_usage_beside_the_finish_reason_bears_the_field() -> None:
     assert passed(WORD, end, DONE_EVENT)[0] == WORD + end + DONE_EVENT  # not asked for: as it came
 
 
-@pytest.mark.parametrize("before", [WORD, choice(content="x", usage=USAGE)])
+@pytest.mark.parametrize("before", [WORD, choice(content="x", usage=USAGE), WORD + choice(content="x", usage=USAGE)])
 def test_usage_that_was_not_told_is_made_like_the_upstreams_chunks(before: bytes) -> None:
     out, _ = passed(ROLE, before, STOP, DONE_EVENT, field=b"{}", usage=Usage(4, 1, counted=False))
     assert documents(out)[-1] == {

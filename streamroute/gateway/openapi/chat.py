@@ -104,6 +104,7 @@ _REQUEST: Final[Schema] = {
         "tool_choice": nullable(either(STRING, {"type": "object"})),
         "functions": nullable(array({"type": "object"})),
         "modalities": nullable(array(STRING)),
+        "audio": nullable({"type": "object"}),
         "response_format": nullable({"type": "object"}),
         "user": nullable(STRING),
     },
