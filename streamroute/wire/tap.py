@@ -50,6 +50,7 @@ _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _DOCUMENT: Final = msgspec.json.Decoder(dict[str, Any])
 # A line ends with CR LF, LF or CR; two in a row end an event. Atomic: a CR LF is never taken for two.
 _BORDER: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_LF: Final = 10
 _CR: Final = 13
 _USUAL: Final = b"data: "
 CHARACTERS_PER_TOKEN: Final = 4
@@ -165,7 +166,7 @@ class Tap(Findings):
         blocks = data.split(b"\n\n")
         blocks.pop()
         for block in blocks:
-            if not block.startswith(b"data: ") or b"\n" in block or b"\r" in block:  # JSON may hold line ends
+            if not block.startswith(b"data: ") or _LF in block or _CR in block:  # JSON may hold line ends; lines, none
                 return False
             try:
                 chunk = _CHUNK.decode(block[6:])
