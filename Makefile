@@ -20,7 +20,7 @@ help:
 demo: $(VENV)/.installed
 	$(BIN)/streamroute demo
 
-test: lint types core unit
+test: lint types core unit clients
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -44,7 +44,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
 
 # Clients that nobody here wrote, in an environment of their own: they pull many packages, and pin some that we use too.
-# Not part of `make test`: see tests/clients/requirements.txt. The gateway runs in ours, as a process.
+# The gateway runs in ours, as a process.
 clients: $(CLIENTS)/.installed $(VENV)/.installed-dev
 	STREAMROUTE_PYTHON=$(abspath $(BIN)/python) LITELLM_LOCAL_MODEL_COST_MAP=True \
 		$(CLIENTS)/bin/python -m pytest -c tests/clients/pytest.ini tests/clients
@@ -73,8 +73,9 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/.created
 	$(PIP) --editable '.[local,dev]'
 	@touch $@ $(VENV)/.installed
 
-$(CLIENTS)/.installed: tests/clients/requirements.txt
+$(CLIENTS)/.installed: tests/clients/requirements.txt tests/clients/constraints.txt
 	@echo "installing the clients into $(CLIENTS)"
 	$(PYTHON) -m venv --clear $(CLIENTS)
-	$(CLIENTS)/bin/python -m pip --disable-pip-version-check install --quiet --requirement tests/clients/requirements.txt
+	$(CLIENTS)/bin/python -m pip --disable-pip-version-check install --quiet \
+		--constraint tests/clients/constraints.txt --requirement tests/clients/requirements.txt
 	@touch $@

@@ -31,7 +31,7 @@ from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import RouteSettings
 from streamroute.core.types import Delta, Usage
 from streamroute.errors import BadRequestError
-from streamroute.gateway.auth import EVERYONE
+from streamroute.gateway.access.auth import EVERYONE
 from streamroute.gateway.catalogue import Catalogue
 from streamroute.gateway.errors import RefusedError
 from streamroute.routing.router import Router, Tier

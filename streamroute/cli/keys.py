@@ -8,7 +8,7 @@ import json
 import sys
 
 from streamroute.errors import ConfigError
-from streamroute.gateway.auth import hash_of, new_key
+from streamroute.gateway.access.auth import hash_of, new_key
 
 __all__ = ("run",)
 

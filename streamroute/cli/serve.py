@@ -10,7 +10,7 @@ from rich.console import Console
 from streamroute.cli.compose import missing_models, require
 from streamroute.config.load import embedded, load, serving
 from streamroute.config.settings import Settings
-from streamroute.gateway.server import run as serve
+from streamroute.gateway.process.server import run as serve
 
 __all__ = ("run", "settings_of")
 

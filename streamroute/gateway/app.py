@@ -15,15 +15,13 @@ from aiohttp import web
 
 from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import KeySettings, LimitSettings, Settings
-from streamroute.gateway.auth import PUBLIC
-from streamroute.gateway.board import board
+from streamroute.gateway.access.auth import PUBLIC
+from streamroute.gateway.access.media import expect_json
 from streamroute.gateway.chat import chat_completions
 from streamroute.gateway.decisions import decision
 from streamroute.gateway.endpoints import completions, embeddings
 from streamroute.gateway.errors import CLIENT_CLOSED, RETRY_AFTER, logged, problem_of, stopping
 from streamroute.gateway.feedback import feedback
-from streamroute.gateway.generation import Generation, Generations, Keyrings
-from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import (
     CATALOGUE,
@@ -45,13 +43,15 @@ from streamroute.gateway.keys import (
 from streamroute.gateway.ledger.entries import Ledger
 from streamroute.gateway.ledger.ledger import SqliteLedger
 from streamroute.gateway.log import Logger, json_logger
-from streamroute.gateway.measures import label_of
-from streamroute.gateway.media import expect_json
-from streamroute.gateway.metrics import metrics
+from streamroute.gateway.observe.board import board
+from streamroute.gateway.observe.measures import label_of
+from streamroute.gateway.observe.metrics import metrics
+from streamroute.gateway.observe.tracing import PassedOn, Tracing
 from streamroute.gateway.openapi.document import add_openapi
 from streamroute.gateway.page import add_page
+from streamroute.gateway.process.generation import Generation, Generations, Keyrings
+from streamroute.gateway.process.inflight import InFlight
 from streamroute.gateway.shadows import Shadows
-from streamroute.gateway.tracing import PassedOn, Tracing
 
 __all__ = ("create_app",)
 

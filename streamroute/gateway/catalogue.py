@@ -10,7 +10,7 @@ from typing import Any
 from streamroute.config.compose import ServedRoute
 from streamroute.core.types import Release
 from streamroute.errors import BadRequestError
-from streamroute.gateway.auth import Client
+from streamroute.gateway.access.auth import Client
 from streamroute.gateway.errors import refusal
 from streamroute.gateway.options import header_of, with_headers
 from streamroute.upstreams.relay import Relays

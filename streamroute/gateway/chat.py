@@ -8,14 +8,14 @@ import anyio
 from aiohttp import web
 
 from streamroute.core.types import Release
-from streamroute.gateway.admission import admitted
-from streamroute.gateway.body import body_of
+from streamroute.gateway.access.admission import admitted
+from streamroute.gateway.access.body import body_of
 from streamroute.gateway.errors import CLIENT_CLOSED, stopping
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.feedback import keep_record
-from streamroute.gateway.guard import left_because
 from streamroute.gateway.keys import CATALOGUE, CLIENT, IN_FLIGHT, NOTES, SHADOWS
 from streamroute.gateway.passthrough import passed_through
+from streamroute.gateway.process.guard import left_because
 from streamroute.gateway.streaming import StreamedReply
 from streamroute.gateway.telling import usage_of
 from streamroute.gateway.trace import LiveTrace

@@ -9,8 +9,8 @@ import msgspec
 from aiohttp import web
 
 from streamroute.errors import BadRequestError
-from streamroute.gateway.admission import admitted
-from streamroute.gateway.body import body_of
+from streamroute.gateway.access.admission import admitted
+from streamroute.gateway.access.body import body_of
 from streamroute.gateway.keys import CATALOGUE, CLIENT, NOTES
 from streamroute.gateway.passthrough import passed_through
 from streamroute.wire.openai import ClientRequest

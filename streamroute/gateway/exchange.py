@@ -14,8 +14,8 @@ from streamroute.gateway.catalogue import Assignment
 from streamroute.gateway.errors import logged, problem_of
 from streamroute.gateway.keys import CLIENT, LOG_TEXTS, NOTES, REQUEST_ID, TRACING
 from streamroute.gateway.ledger.entries import Account, Opened, Outcome
+from streamroute.gateway.observe.tracing import Trace
 from streamroute.gateway.telling import route_fields, route_headers, route_notes, usage_of
-from streamroute.gateway.tracing import Trace
 from streamroute.routing.stream import Route
 from streamroute.routing.tiers import Price
 from streamroute.wire.openai import ClientRequest

@@ -11,7 +11,7 @@ from aiohttp import web
 from streamroute.calibration.labels import Feedback
 from streamroute.core.types import Leg
 from streamroute.errors import BadRequestError
-from streamroute.gateway.body import body_of
+from streamroute.gateway.access.body import body_of
 from streamroute.gateway.errors import Problem, RefusedError
 from streamroute.gateway.journal import known_again
 from streamroute.gateway.keys import JOURNAL, NOTES

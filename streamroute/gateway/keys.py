@@ -8,14 +8,14 @@ from typing import Any, Final
 from aiohttp import web
 
 from streamroute.config.settings import LimitSettings
-from streamroute.gateway.auth import CLIENT
+from streamroute.gateway.access.auth import CLIENT
 from streamroute.gateway.catalogue import Catalogue
-from streamroute.gateway.generation import Generations
-from streamroute.gateway.inflight import InFlight
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.ledger.entries import Ledger
+from streamroute.gateway.observe.tracing import Tracing
+from streamroute.gateway.process.generation import Generations
+from streamroute.gateway.process.inflight import InFlight
 from streamroute.gateway.shadows import Shadows
-from streamroute.gateway.tracing import Tracing
 
 __all__ = (
     "CATALOGUE",

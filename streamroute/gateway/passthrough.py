@@ -22,9 +22,9 @@ from streamroute.core.types import Decision, Leg, Usage, Verdict
 from streamroute.errors import LedgerError, RouteError, UpstreamError, UpstreamStatusError, UpstreamUnavailableError
 from streamroute.gateway.errors import CLIENT_CLOSED, problem_of, stopping
 from streamroute.gateway.exchange import Exchange
-from streamroute.gateway.guard import left_because
 from streamroute.gateway.heartbeat import Heartbeat
 from streamroute.gateway.keys import IN_FLIGHT, KEEP_ALIVE, NOTES, REQUEST_ID
+from streamroute.gateway.process.guard import left_because
 from streamroute.gateway.telling import usage_of
 from streamroute.routing._meter import Meter
 from streamroute.routing.stream import LegRecord, LegState

@@ -13,9 +13,9 @@ from streamroute.calibration.thresholds import dice_of
 from streamroute.config.compose import ServedRoute
 from streamroute.errors import StreamrouteError
 from streamroute.gateway.errors import logged
-from streamroute.gateway.generation import Generation, Generations
 from streamroute.gateway.journal import Journal, known_again
 from streamroute.gateway.log import Logger
+from streamroute.gateway.process.generation import Generation, Generations
 from streamroute.routing.shadow import Shadow
 from streamroute.upstreams.base import Message
 

@@ -9,7 +9,7 @@ import pytest
 from streamroute.cli.main import main
 from streamroute.config.load import loads
 from streamroute.config.settings import BudgetSettings
-from streamroute.gateway.auth import Keyring, hash_of, new_key
+from streamroute.gateway.access.auth import Keyring, hash_of, new_key
 from tests.gateway.two_tiers import CONFIG
 
 GATEWAY = CONFIG.format(cheap="http://h/v1", large="http://h/v1")

@@ -18,7 +18,7 @@ from streamroute.config.settings import ServerSettings
 from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.log import json_logger
-from streamroute.gateway.server import listening
+from streamroute.gateway.process.server import listening
 from streamroute.testing import ScriptedScorer
 from tests.clients.model_server import ModelServer
 

@@ -17,7 +17,7 @@ from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import RouteSettings, ServerSettings
 from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
-from streamroute.gateway.server import listening
+from streamroute.gateway.process.server import listening
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.testing import ScriptedScorer
 from tests.gateway.served import RecordingLog

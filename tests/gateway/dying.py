@@ -8,7 +8,7 @@ from multiprocessing.connection import Connection
 from socket import socket
 
 from streamroute.config.settings import Settings
-from streamroute.gateway.orders import READY
+from streamroute.gateway.process.orders import READY
 
 __all__ = ("deaf", "dying")
 

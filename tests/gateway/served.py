@@ -18,7 +18,7 @@ from streamroute.core.plan import AutoRelease
 from streamroute.gateway.app import create_app
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.ledger.entries import Ledger
-from streamroute.gateway.server import listening
+from streamroute.gateway.process.server import listening
 from streamroute.routing.router import Price, ProbePlan, Router, Tier
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
 from streamroute.uncertainty.base import Scorer

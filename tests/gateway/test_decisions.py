@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from streamroute.config.settings import KeySettings
-from streamroute.gateway.auth import Client
+from streamroute.gateway.access.auth import Client
 from streamroute.gateway.decisions import decision
 from streamroute.gateway.keys import CLIENT, IN_FLIGHT, LEDGER
 from streamroute.testing import Script

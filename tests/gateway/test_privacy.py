@@ -18,7 +18,7 @@ from streamroute.errors import (
     UpstreamStatusError,
     UpstreamTimeoutError,
 )
-from streamroute.gateway.auth import hash_of
+from streamroute.gateway.access.auth import hash_of
 from streamroute.gateway.errors import logged
 from streamroute.gateway.log import json_logger
 from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream

@@ -17,7 +17,7 @@ from streamroute.config.settings import ServerSettings
 from streamroute.gateway.app import create_app
 from streamroute.gateway.keys import IN_FLIGHT
 from streamroute.gateway.ledger.entries import Ledger
-from streamroute.gateway.server import listening
+from streamroute.gateway.process.server import listening
 from streamroute.testing import ScriptedScorer
 from streamroute.uncertainty.base import Scorer
 from tests.gateway.served import RecordingLog

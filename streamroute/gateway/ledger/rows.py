@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from streamroute.gateway.ledger.entries import Opened, Outcome, Total
-from streamroute.gateway.measures import measures_of
+from streamroute.gateway.observe.measures import measures_of
 from streamroute.gateway.telling import evidence_fields
 from streamroute.routing.stream import LegRecord, Route
 

@@ -18,7 +18,7 @@ from streamroute.config.load import loads
 from streamroute.config.settings import ServerSettings
 from streamroute.gateway.app import create_app
 from streamroute.gateway.keys import IN_FLIGHT
-from streamroute.gateway.server import listening
+from streamroute.gateway.process.server import listening
 from streamroute.testing import ScriptedScorer
 from tests.gateway.faults.recording import RecordingLedger
 from tests.gateway.served import RecordingLog

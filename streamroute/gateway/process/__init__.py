@@ -1,0 +1,1 @@
+"""How the gateway runs: processes, sockets, generations of settings, how it stops."""
