@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import time
@@ -20,10 +21,11 @@ from streamroute.gateway.access.media import expect_json
 from streamroute.gateway.chat import chat_completions
 from streamroute.gateway.decisions import decision
 from streamroute.gateway.endpoints import completions, embeddings
-from streamroute.gateway.errors import CLIENT_CLOSED, RETRY_AFTER, logged, problem_of, stopping
+from streamroute.gateway.errors import CLIENT_CLOSED, RETRY_AFTER, Problem, logged, problem_of, stopping
 from streamroute.gateway.feedback import feedback
 from streamroute.gateway.journal import Journal
 from streamroute.gateway.keys import (
+    BEGUN,
     CATALOGUE,
     CLIENT,
     GENERATIONS,
@@ -52,6 +54,7 @@ from streamroute.gateway.page import add_page
 from streamroute.gateway.process.generation import Generation, Generations, Keyrings
 from streamroute.gateway.process.inflight import InFlight
 from streamroute.gateway.shadows import Shadows
+from streamroute.wire.sse import encode_event
 
 __all__ = ("create_app",)
 
@@ -164,12 +167,25 @@ def _envelope(keyrings: Keyrings, log: Logger) -> Any:
             request[NOTES].update(error=logged(error, texts=request.app[LOG_TEXTS]), code=problem.code)
             if problem.code == "internal_error":
                 log.exception("internal error", id=request[REQUEST_ID])
-            return dataclasses.replace(problem, request_id=request[REQUEST_ID]).response()
+            problem = dataclasses.replace(problem, request_id=request[REQUEST_ID])
+            begun = request.get(BEGUN)
+            return problem.response() if begun is None else await _broken_off(begun, problem, request)
 
     return envelope
 
 
+async def _broken_off(response: web.StreamResponse, problem: Problem, request: web.Request) -> web.StreamResponse:
+    """A reply that has begun cannot become another one: it ends with an error frame, and its connection with it."""
+    request[NOTES]["status"] = problem.status
+    with contextlib.suppress(ConnectionError, RuntimeError):  # the client has gone, or the end was written
+        await response.write(encode_event(problem.body))
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
 async def _name_request(request: web.Request, response: web.StreamResponse) -> None:
+    request[BEGUN] = response
     response.headers["x-request-id"] = request[REQUEST_ID]
     if request.app[IN_FLIGHT].draining:
         response.force_close()

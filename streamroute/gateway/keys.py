@@ -18,6 +18,7 @@ from streamroute.gateway.process.inflight import InFlight
 from streamroute.gateway.shadows import Shadows
 
 __all__ = (
+    "BEGUN",
     "CATALOGUE",
     "CLIENT",
     "GENERATIONS",
@@ -47,6 +48,8 @@ LIMITS: Final = web.AppKey("limits", LimitSettings)
 LOG_TEXTS: Final = web.AppKey("log_texts", bool)
 """Whether prompts and answers may stand in the log."""
 REQUEST_ID: Final = web.RequestKey("request_id", str)
+BEGUN: Final = web.RequestKey("begun", web.StreamResponse)
+"""The reply, once its head is on its way."""
 NOTES: Final = web.RequestKey("notes", dict[str, Any])
 """What is said in the request's log line. A `status` in it wins over the response's."""
 STARTED: Final = web.AppKey("started", float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -10,10 +11,12 @@ import openai
 import pytest
 from aiohttp import web
 
+from streamroute.core.types import Delta
 from streamroute.errors import UpstreamError
 from streamroute.gateway.errors import problem_of
 from streamroute.testing import Script, ScriptedUpstream
 from streamroute.wire.errors import WireError
+from streamroute.wire.openai import ChunkEncoder
 from tests.gateway.served import QUESTION, WRONG, agreeing, disagreeing, larger, serving, virtually
 
 
@@ -233,6 +236,44 @@ def test_a_client_that_leaves_while_it_is_written_to_is_no_defect(monkeypatch: p
                     await served.post(body(stream=True))
             (line,) = served.log.lines
             assert (line["event"], line["status"], line["error"]) == ("request", 499, "the client has left")
+            assert served.running == 0
+
+    virtually(main)
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_defect_in_a_stream_that_has_begun_ends_it_with_an_error_frame(
+    judged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never with a second reply in the middle of the first."""
+
+    async def main() -> None:
+        async with serving() as served:
+            said = ChunkEncoder.delta
+            told: list[Delta] = []
+
+            def defective(encoder: ChunkEncoder, delta: Delta) -> bytes:
+                told.append(delta)
+                if len(told) > 1:
+                    raise RuntimeError("secret detail")
+                return said(encoder, delta)
+
+            monkeypatch.setattr(ChunkEncoder, "delta", defective)
+            asked = body(stream=True, streamroute={"release": "retract", "judge": judged})
+            data = json.dumps(asked).encode()
+            got, whole = b"", False
+            async with served.http.post(f"{served.url}/v1/chat/completions", data=data) as response:
+                assert response.status == 200
+                with contextlib.suppress(aiohttp.ClientPayloadError):
+                    async for block in response.content.iter_any():
+                        got += block
+                    whole = True
+            assert not whole
+            assert b"HTTP/1.1" not in got
+            assert b"secret detail" not in got
+            last = got.rstrip().split(b"\n\n")[-1]
+            assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "internal_error"
+            assert b"[DONE]" not in got
             assert served.running == 0
 
     virtually(main)
