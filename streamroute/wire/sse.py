@@ -30,6 +30,7 @@ DONE: Final = b"[DONE]"
 
 DONE_EVENT: Final = b"data: [DONE]\n\n"
 
+_CR, _LF = 13, 10  # as numbers: `in` finds one byte ten times sooner than a string of one
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -62,7 +63,7 @@ class SSEDecoder:
             raise self.error
         if self._at_start:
             chunk = self._without_bom(chunk)
-        if self._after_cr or b"\r" in chunk:
+        if self._after_cr or _CR in chunk:
             chunk = self._with_line_feeds(chunk)
         # An event ends at a blank line. Most reads are whole events: only what is left over is ever copied aside.
         if self._rest:
@@ -124,7 +125,7 @@ class SSEDecoder:
 
 def parse_block(block: bytes) -> Event | None:
     """One block of lines, which end in line feeds, to its event; None when it holds no data."""
-    if block.startswith(b"data: ") and b"\n" not in block:
+    if block.startswith(b"data: ") and _LF not in block:
         return Event(block[6:])
     name = b""
     data: list[bytes] = []
