@@ -185,7 +185,7 @@ async def leave(args: argparse.Namespace) -> Mapping[str, Any]:
         one.ask(args.model, spec, stream=stream)
         if says:
             await one.said
-        while (await asked(args.upstream))["running"] <= before["running"]:  # noqa: ASYNC110 - another process's
+        while (await asked(args.upstream))["begun"] <= before["begun"]:  # noqa: ASYNC110 - another process's
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         left = time.monotonic()

@@ -3,7 +3,8 @@
     python -m benchmarks.gateway.model PORT
 
 Milliseconds to the first token, milliseconds between two (0: all at once), and how many. `GET /` tells how many replies
-run, and when the clients of those closed that had not ended (seconds, CLOCK_MONOTONIC, the same for all processes).
+were begun, and when the clients of those closed that had not ended (seconds, CLOCK_MONOTONIC, the same for all
+processes).
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class Model(asyncio.Protocol):
 
     running: Final[set[Model]] = set()
     closed: Final[list[float]] = []
+    begun = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.loop = asyncio.get_running_loop()
@@ -81,12 +83,13 @@ class Model(asyncio.Protocol):
             return
         self.buffer = body[length:]
         if head.startswith(b"GET"):
-            self.reply(json.dumps({"running": len(self.running), "closed": self.closed}).encode())
+            self.reply(json.dumps({"begun": Model.begun, "closed": self.closed}).encode())
             return
         spec = SPEC.search(body)
         first, self.gap, self.left = (int(number) for number in spec.groups()) if spec else (0, 0, 1)
         self.usage = USAGE.search(body) is not None
         self.running.add(self)
+        Model.begun += 1
         self.at = self.loop.time() + first / 1000
         self.timer = self.loop.call_at(self.at, self.begin if STREAM.search(body) else self.whole)
 

@@ -19,13 +19,21 @@ from benchmarks.gateway.processes import resident_bytes
 from benchmarks.gateway.racers import Racer
 from benchmarks.report import command
 
+MOST_SECONDS = 120.0
+"""That one measure may take: a peer may never answer."""
+
 Found = dict[str, dict[str, float]]
 """By figure, then by racer."""
 
 
 def asked(measure: str, racer: Racer, **flags: object) -> Mapping[str, Any]:
     """What a client process measured. Raises `ChildProcessError`."""
-    done = subprocess.run(_command(measure, racer, **flags), check=False, capture_output=True, text=True)
+    try:
+        done = subprocess.run(
+            _command(measure, racer, **flags), check=False, capture_output=True, text=True, timeout=MOST_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ChildProcessError(f"{measure} of {racer.name} does not end") from error
     if done.returncode:
         raise ChildProcessError(f"{measure} of {racer.name}: {done.stderr[-1000:]}")
     found: Mapping[str, Any] = json.loads(done.stdout)
@@ -79,7 +87,12 @@ def measure(upstream: str, chosen: list[Racer], *, rounds: int, quick: bool) -> 
     values: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(rounds):
         for racer in chosen:
-            for figure, value in once(racer, upstream, quick=quick).items():
+            try:
+                seen = once(racer, upstream, quick=quick)
+            except ChildProcessError as error:
+                print(error, file=sys.stderr)  # what it told in other rounds stands
+                continue
+            for figure, value in seen.items():
                 values[figure][racer.name].append(value)
     found = {
         figure: {name: statistics.median(seen) for name, seen in by_racer.items()}
