@@ -4,59 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Any
 
-import aiohttp
 import pytest
 
 from streamroute.errors import LedgerError
 from tests.gateway.books import Books
-from tests.gateway.served import Reply as Got
+from tests.gateway.passing import ASK, DONE, OWN, TOLD, WHOLE, opened, post, raw, stage, whole
 from tests.gateway.served import virtually
-from tests.gateway.two_tiers import CONFIG, ModelServer, Stage, staged
+from tests.gateway.two_tiers import CONFIG
 from tests.support.upstream_server import HANG, Reply
-
-ASK: dict[str, Any] = {"model": "cheap", "messages": [{"role": "user", "content": "Capital?"}], "stream": True}
-OWN = (
-    b'data: {"id":"own-1","odd":[1],"model":"m","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n',
-    b": comment\n\n",
-    b'data: {"id":"own-1","choices":[{"index":0,"delta":{"reasoning_content":"Hm."}}],"usage":null}\r\n\r\n',
-    'data: {"id":"own-1","choices":[{"index":0,"delta":{"content":"Å"},"finish_reason":null}]}\n\n'.encode(),
-    b'data: {"id":"own-1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"service_tier":"x"}\n\n',
-)
-TOLD = b'data: {"id":"own-1","choices":[],"usage":{"prompt_tokens":7,"completion_tokens":2,"extra":1}}\n\n'
-DONE = b"data: [DONE]\n\n"
-
-
-@asynccontextmanager
-async def stage(
-    cheap: Reply,
-    large: Reply | None = None,
-    *,
-    config: str = CONFIG,
-    keep_alive: float = math.inf,
-    books: Books | None = None,
-) -> AsyncGenerator[tuple[Stage, Books, aiohttp.ClientSession]]:
-    books = books or Books()
-    servers = ModelServer(cheap), ModelServer(large or Reply.of("Large."))
-    gateway = staged(*servers, config=config, ledger=books, keep_alive=keep_alive)
-    async with gateway as made, aiohttp.ClientSession() as http:
-        yield made, books, http
-
-
-async def post(made: Stage, http: aiohttp.ClientSession, body: Any = None, *, to: str = "chat/completions") -> Got:
-    data = body if isinstance(body, bytes) else json.dumps(ASK if body is None else body).encode()
-    async with http.post(f"{made.url}/v1/{to}", data=data) as response:
-        return Got(response.status, response.headers, await response.read())
-
-
-def raw(*blocks: bytes, end: Any = "abort", **fields: Any) -> Reply:
-    """A model that says these bytes and nothing else, not even what `UpstreamServer` says by itself."""
-    return Reply([(0, block) for block in blocks], end=end, **fields)
-
 
 UNPROBED = CONFIG.replace("count = 3", "count = 0")
 
@@ -86,12 +42,6 @@ def test_an_answer_that_another_tier_may_have_to_go_on_with_is_not_passed_throug
 
 
 # -- streams ----------------------------------------------------------------------------------------------------------
-
-
-def opened(got: bytes) -> bytes:
-    """Without what the server says first by itself."""
-    _, _, rest = got.partition(b"\n\n")
-    return rest
 
 
 def test_a_stream_comes_as_the_upstream_said_it() -> None:
@@ -307,18 +257,6 @@ def test_what_is_to_be_judged_is_not_passed_through() -> None:
 
 # -- whole replies ----------------------------------------------------------------------------------------------------
 
-WHOLE = {
-    "id": "own-2",
-    "model": "small-1",
-    "odd": 1,
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Canberra"}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 4, "completion_tokens": 3},
-}
-
-
-def whole(document: Any = WHOLE, **fields: Any) -> Reply:
-    return Reply(body=json.dumps(document).encode(), content_type="application/json", **fields)
-
 
 def test_a_whole_reply_comes_as_the_upstream_said_it_with_the_route() -> None:
     async def main() -> None:
@@ -481,100 +419,5 @@ def test_a_client_that_leaves_is_settled_with_what_it_was_shown(reply: Reply, st
             assert books.outcome.status == 499
             (leg,) = books.outcome.route.legs
             assert (str(leg.state), leg.completion_tokens) == ("cancelled", int(bool(shown)))
-
-    virtually(main)
-
-
-# -- completions and embeddings ---------------------------------------------------------------------------------------
-
-VECTORS = {"object": "list", "data": [{"index": 0, "embedding": [0.1]}], "usage": {"prompt_tokens": 2}}
-SERVES = CONFIG.replace('model = "small-1"', 'model = "small-1"\nserves = ["chat"]')
-
-
-def test_embeddings_come_from_the_first_tier_of_the_route_that_has_them() -> None:
-    async def main() -> None:
-        async with stage(whole(), whole(VECTORS), config=SERVES) as (made, books, http):
-            asked = {"model": "auto", "input": ["one", "two"], "dimensions": 1}
-            got = await post(made, http, asked, to="embeddings")
-            assert {name: value for name, value in got.json.items() if name != "streamroute"} == VECTORS
-            (seen,) = made.large.seen
-            assert (seen.path, seen.body) == ("/v1/embeddings", {**asked, "model": "large-1"})
-            assert books.opened[0].path == "/v1/embeddings"
-            assert (books.legs, books.outcome.unjudged) == ([("large", "finished", 2, 0, True)], "embeddings")
-
-    virtually(main)
-
-
-def test_a_server_without_the_endpoint_says_so_itself() -> None:
-    async def main() -> None:
-        async with stage(whole({"detail": "Not Found"}, status=404)) as (made, books, http):
-            got = await post(made, http, {"model": "cheap", "input": "one"}, to="embeddings")
-            assert (got.status, got.json, books.outcome.status) == (404, {"detail": "Not Found"}, 404)
-
-    virtually(main)
-
-
-def test_no_other_model_embeds_in_place_of_one_that_fails() -> None:
-    async def main() -> None:
-        async with stage(Reply.error(500, "no"), whole(VECTORS)) as (made, _, http):
-            got = await post(made, http, {"model": "cheap", "input": "one"}, to="embeddings")
-            assert got.status == 502
-            assert not made.large.seen
-
-    virtually(main)
-
-
-def test_a_text_completion_streams() -> None:
-    blocks = [
-        b'data: {"id":"c-1","choices":[{"index":0,"text":"x","finish_reason":%b}]}\n\n' % r
-        for r in (b"null", b'"length"')
-    ]
-
-    async def main() -> None:
-        async with stage(raw(*blocks, DONE, end="eof")) as (made, books, http):
-            asked = {"model": "cheap", "prompt": "Once", "stream": True, "best_of": 1}
-            got = await post(made, http, asked, to="completions")
-            assert opened(got.body) == b"".join(blocks) + DONE
-            (seen,) = made.cheap.seen
-            assert seen.path == "/v1/completions"
-            assert seen.body == {**asked, "model": "small-1", "stream_options": {"include_usage": True}}
-            assert books.outcome.route.finish_reason == "length"
-            assert books.legs[0][3] == 2
-
-    virtually(main)
-
-
-@pytest.mark.parametrize("to", ["embeddings", "completions"])
-@pytest.mark.parametrize(
-    ("body", "status", "param", "code"),
-    [
-        (b"{", 400, None, "invalid_json"),
-        (b"[]", 400, None, "invalid_type"),
-        ({"input": "x"}, 400, "model", "missing_field"),
-        ({"model": 5}, 400, "model", "invalid_type"),
-        ({"model": "cheap", "stream": "yes"}, 400, "stream", "invalid_type"),
-        ({"model": "cheap", "stream_options": 1}, 400, "stream_options", "invalid_type"),
-        ({"model": "chep"}, 404, "model", "model_not_found"),
-        ({"model": "cheap"}, 404, "model", "endpoint_not_served"),
-    ],
-)
-def test_what_cannot_be_asked_is_refused(to: str, body: Any, status: int, param: str | None, code: str) -> None:
-    async def main() -> None:
-        async with stage(whole(), config=SERVES) as (made, books, http):
-            got = await post(made, http, body, to=to)
-            assert (got.status, got.error["param"], got.error["code"]) == (status, param, code)
-            assert not made.seen
-            assert not books.opened
-
-    virtually(main)
-
-
-def test_a_tier_that_does_not_chat_is_not_asked_to() -> None:
-    async def main() -> None:
-        config = CONFIG.replace('model = "small-1"', 'model = "small-1"\nserves = ["embeddings"]')
-        async with stage(whole(), config=config.replace('["cheap", "large"]', '["cheap"]')) as (made, _, http):
-            got = await post(made, http)
-            assert (got.status, got.error["param"], got.error["code"]) == (404, "model", "endpoint_not_served")
-            assert not made.seen
 
     virtually(main)

@@ -7,10 +7,12 @@ from typing import Any
 
 from streamroute.core.types import Release
 from streamroute.routing.router import ProbePlan, Router, Tier
-from streamroute.routing.stream import Appended, Committed, Continued, Retracted, StreamEvent, TextDelta
-from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream
+from streamroute.routing.stream import Appended, Committed, Continued, Retracted, Route, StreamEvent, TextDelta
+from streamroute.testing import Script, ScriptedScorer, ScriptedUpstream, run_virtual
 
 ASK = [{"role": "user", "content": "What is the capital of Australia?"}]
+AGREE = ["It is Rome."] * 3
+DIFFER = ["It is Oslo.", "It is Bern.", "It is Riga."]
 
 
 def cheap(
@@ -48,3 +50,13 @@ def told(events: Sequence[StreamEvent]) -> list[str]:
             case Committed():
                 words.append(f"[{event.name}]")
     return words
+
+
+def play(made: Router, **request: Any) -> tuple[list[StreamEvent], Route]:
+    """One route from its first event to its last, in virtual time."""
+
+    async def main() -> tuple[list[StreamEvent], Route]:
+        async with made, made.stream(ASK, **request) as stream:
+            return [event async for event in stream], stream.route
+
+    return run_virtual(main)

@@ -9,29 +9,15 @@ from typing import Any
 import anyio
 import pytest
 
-from streamroute.core.actions import Action, Retract
-from streamroute.core.events import DeltaReceived, Event, ReaderLeft, RouteStarted
-from streamroute.core.policy import Policy, Snapshot, Threshold
-from streamroute.core.trace import Trace, replay
-from streamroute.core.types import Decision, Evidence, Leg, Release, Usage, Verdict
+from streamroute.core.actions import Action
+from streamroute.core.events import DeltaReceived, Event
+from streamroute.core.policy import Policy, Snapshot
+from streamroute.core.types import Decision, Leg, Release, Usage, Verdict
 from streamroute.errors import BadRequestError, ConfigError, RouteError, ScorerError, UpstreamError
 from streamroute.routing.router import Price, ProbePlan, RoutedStream, Router, Tier
-from streamroute.routing.stream import LegState, Noted, Route, StreamEvent, TextDelta
+from streamroute.routing.stream import LegState, Route, TextDelta
 from streamroute.testing import CallState, Script, ScriptedScorer, ScriptedUpstream, run_virtual
-from tests.routing.support import ASK, cheap, large, router, told
-
-AGREE = ["It is Rome."] * 3
-DIFFER = ["It is Oslo.", "It is Bern.", "It is Riga."]
-
-
-def play(made: Router, **request: Any) -> tuple[list[StreamEvent], Route]:
-    """One route from its first event to its last, in virtual time."""
-
-    async def main() -> tuple[list[StreamEvent], Route]:
-        async with made, made.stream(ASK, **request) as stream:
-            return [event async for event in stream], stream.route
-
-    return run_virtual(main)
+from tests.routing.support import AGREE, ASK, DIFFER, cheap, large, play, router, told
 
 
 def test_agreeing_samples_keep_the_cheap_answer() -> None:
@@ -339,52 +325,6 @@ def test_a_cancelled_reader_leaves_nothing_running() -> None:
     assert record.completion_tokens > 0
 
 
-def test_an_observer_hears_a_trace_that_replays_to_the_same_end() -> None:
-    trace = Trace()
-
-    def observe(now: float, event: Event, actions: tuple[Action, ...]) -> None:
-        trace.events.append((now, event))
-
-    made = router(cheap(probes=DIFFER), large())
-    _, route = play(made, observer=observe)
-    assert trace.events[0] == (0.0, RouteStarted())
-    replayed = replay(Trace.loads(trace.dumps()), made.plan)
-    assert (replayed.cascade.tier, replayed.cascade.verdict) == (route.tier, route.verdict)
-
-
-def test_what_an_observer_notes_of_a_step_comes_before_what_the_step_shows() -> None:
-    async def main() -> list[StreamEvent]:
-        def observe(now: float, event: Event, actions: tuple[Action, ...]) -> None:
-            if any(isinstance(action, Retract) for action in actions):
-                stream.note({"decided": stream.route.verdict is not None})
-
-        made = router(cheap(probes=DIFFER), large())
-        async with made, made.stream(ASK, observer=observe) as stream:
-            assert stream.plan.policy == made.plan.policy
-            return [event async for event in stream]
-
-    events = [event for event in run_virtual(main) if not isinstance(event, TextDelta)]
-    assert events[0] == Noted({"decided": True})
-    assert told(events) == ["[retracted]", "[large]"]
-
-
-def test_what_an_observer_notes_when_the_reader_has_left_is_lost() -> None:
-    heard: list[Event] = []
-
-    async def main() -> None:
-        def observe(now: float, event: Event, actions: tuple[Action, ...]) -> None:
-            heard.append(event)
-            stream.note({})
-
-        made = router(cheap(probes=DIFFER), large())
-        async with made, made.stream(ASK, observer=observe) as stream:
-            await anext(stream)
-        stream.note({})
-
-    run_virtual(main)
-    assert isinstance(heard[-1], ReaderLeft)
-
-
 def test_events_tell_no_ends_and_no_usage_of_legs_that_may_not_be_kept() -> None:
     deltas: list[DeltaReceived] = []
 
@@ -466,75 +406,6 @@ def test_usage_is_taken_from_the_model_when_it_says() -> None:
     _, route = play(router(cheap(said), large()), judge=False)
     record = route.legs[0]
     assert (record.prompt_tokens, record.completion_tokens, record.counted) == (21, 5, True)
-
-
-class _Remembers(Policy):
-    """Keeps the cheap answer, and the dice that it was shown."""
-
-    def __init__(self) -> None:
-        self.dice: list[float] = []
-
-    def __call__(self, snapshot: Snapshot) -> Verdict:
-        self.dice.append(snapshot.dice)
-        return Verdict(Decision.ACCEPT, "kept")
-
-
-def test_a_request_has_dice_of_its_own_that_fall_the_same_way_again() -> None:
-    policy = _Remembers()
-
-    async def main() -> None:
-        async with router(cheap(), large(), policy=policy) as made:
-            for params in ({}, {}, {"seed": 1}):
-                async with made.stream(ASK, params=params) as stream:
-                    async for _ in stream:
-                        pass
-                policy.dice.append(-1.0)
-
-    run_virtual(main)
-    first, second, third = (
-        set(part.split())
-        for part in " ".join("|" if dice < 0 else str(dice) for dice in policy.dice).rstrip("|").split("|")
-    )
-    assert len(first) == 1
-    assert first == second
-    assert first != third
-
-
-class _Paced:
-    """Escalates every other request, and remembers what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[float, bool, float]] = []
-        self.asked = 0
-
-    def policy(self) -> Policy:
-        self.asked += 1
-        return Threshold(1.0 if self.asked % 2 else -1.0)
-
-    def settle(self, evidence: Evidence, *, escalated: bool, cost: float) -> None:
-        self.told.append((evidence.score, escalated, cost))
-
-
-def test_a_pacer_chooses_the_policy_of_each_request_and_hears_what_became_of_it() -> None:
-    pacer = _Paced()
-    made = router(cheap(probes=AGREE), large(), pacer=pacer)
-
-    async def main() -> list[str | None]:
-        async with made:
-            names = []
-            for _ in range(2):
-                async with made.stream(ASK) as stream:
-                    async for _ in stream:
-                        pass
-                names.append(stream.route.tier_name)
-            async with made.stream(ASK, judge=False) as unjudged:
-                async for _ in unjudged:
-                    pass
-            return names
-
-    assert pacer.asked == 1  # the plan that the router shows
-    assert run_virtual(main) == ["large", "cheap"]
-    assert pacer.told == [(0.0, True, 0.0), (0.0, False, 0.0)]
 
 
 async def test_a_request_may_be_probed_less_and_the_judge_knows_how_many_to_expect() -> None:
