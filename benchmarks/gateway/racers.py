@@ -30,15 +30,15 @@ base_url = "{upstream}/v1"
 model = "mock-large"
 prefill = true
 
-[[route]]
+[[route]]                 # the first that has a tier answers for it: "small" is passed through
+name = "judged"
+tiers = ["small", "large"]
+
+[[route]]                 # what another tier may have to go on with is decoded
 name = "decoded"
 tiers = ["small", "large"]
 probes = {{ count = 0 }}
 on_break = "continue"
-
-[[route]]
-name = "judged"
-tiers = ["small", "large"]
 """
 
 LITELLM = """
