@@ -234,6 +234,7 @@ CONSISTENT = {
     "not in the money of its route": "SELECT route FROM requests WHERE state = 'settled' GROUP BY route HAVING"
     " abs(sum(cost) - (SELECT total(cost) FROM spend WHERE kind = 'route' AND name = route)) > 1e-9",
 }
+COUNTED = "SELECT total(value) FROM totals WHERE name = 'streamroute_requests_total'"
 
 
 def examined(path: Path, seen: list[Seen], found: Found) -> None:
@@ -245,8 +246,8 @@ def examined(path: Path, seen: list[Seen], found: Found) -> None:
         for what, query in CONSISTENT.items():
             found.wrong += [f"{id}: {what}" for (id,) in ledger.execute(query)]
         settled = ledger.execute("SELECT count(*) FROM requests WHERE state = 'settled'").fetchone()[0]
-        counted = ledger.execute("SELECT total(value) FROM totals WHERE name = 'requests'").fetchone()[0]
-        if counted and settled != counted:
+        counted = ledger.execute(COUNTED).fetchone()[0]
+        if settled != counted:
             found.wrong.append(f"totals: {counted} requests, {settled} are settled")
         for one in seen:
             wrong = _compared(ledger, one)

@@ -149,7 +149,7 @@ def resident(pid: int) -> int:
 
 
 def open_files(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def descendants(pid: int) -> list[int]:
