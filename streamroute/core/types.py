@@ -28,6 +28,10 @@ class Leg:
         return f"tier {self.tier}" if self.probe is None else f"tier {self.tier} probe {self.probe}"
 
 
+CHARACTERS_PER_TOKEN = 4
+"""The usual rule of thumb for English, for upstreams that do not count."""
+
+
 @value
 class Usage:
     """Tokens of one leg. `counted` is False when we estimated them because the upstream did not say."""

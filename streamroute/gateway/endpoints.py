@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import msgspec
 from aiohttp import web
 
 from streamroute.errors import BadRequestError
@@ -13,11 +12,10 @@ from streamroute.gateway.access.admission import admitted
 from streamroute.gateway.access.body import body_of
 from streamroute.gateway.keys import CATALOGUE, CLIENT, NOTES
 from streamroute.gateway.passthrough import passed_through
-from streamroute.wire.openai import ClientRequest
+from streamroute.wire.openai import ClientRequest, decode_document
 
 __all__ = ("completions", "embeddings")
 
-_DOCUMENT: Final = msgspec.json.Decoder(dict[str, Any])
 _ASKS: Final = {"completions": "prompt", "embeddings": "input"}
 
 
@@ -38,12 +36,7 @@ embeddings = _handler("embeddings")
 
 def _decoded(body: bytes, endpoint: str) -> ClientRequest:
     """What we must know of it; all else is the upstream's to check. Raises `BadRequestError`."""
-    try:
-        document = _DOCUMENT.decode(body)
-    except msgspec.ValidationError as error:
-        raise BadRequestError("the body must be a JSON object", code="invalid_type") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequestError(f"the body is not valid JSON: {error}", code="invalid_json") from error
+    document = decode_document(body)
     model, stream, options = document.get("model"), document.get("stream"), document.get("stream_options")
     if "model" not in document:
         raise BadRequestError("model is missing", param="model", code="missing_field")

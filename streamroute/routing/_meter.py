@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streamroute.core.actions import Append, Commit, Continue, Emit, Finish, ReaderAction, Retract
-from streamroute.core.types import Delta, Evidence, Leg, Sample, Usage
+from streamroute.core.types import CHARACTERS_PER_TOKEN, Delta, Evidence, Leg, Sample, Usage
 from streamroute.errors import UpstreamStatusError
 from streamroute.routing.stream import LegRecord, LegState, Route
-from streamroute.routing.tiers import CHARACTERS_PER_TOKEN, Tier, text_of
+from streamroute.routing.tiers import Tier, characters_of
 from streamroute.upstreams.base import Message
 
 
@@ -28,13 +28,12 @@ class Meter:
     _answer: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._prompt_characters = sum(len(text_of(message)) for message in self.messages)
+        self._prompt_characters = characters_of(self.messages)
 
     def leg_started(self, leg: Leg, now: float) -> None:
         tier = self.tiers[leg.tier]
-        prompt = self._prompt_characters + len(tier.system or "")
         record = LegRecord(leg=leg, tier_name=tier.label, model=tier.upstream.model, started=now)
-        record.prompt_tokens = prompt // CHARACTERS_PER_TOKEN + 1
+        record.prompt_tokens = tier.estimated_prompt(self._prompt_characters)
         self._legs[leg] = record
         self._texts[leg] = []
         self.route.legs = tuple(self._legs.values())

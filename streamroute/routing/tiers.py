@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from streamroute.core.plan import ProbeSchedule
+from streamroute.core.types import CHARACTERS_PER_TOKEN
 from streamroute.routing.billing import CancelBilling
 from streamroute.upstreams.base import ChatRequest, Message, Upstream
-
-CHARACTERS_PER_TOKEN = 4  # the usual rule of thumb for English, for upstreams that do not count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +67,11 @@ class Tier:
 
     def estimated_cost(self, messages: Sequence[Message], completion_tokens: int) -> float:
         """What a request with so long an answer would cost, by the length of its prompt."""
-        characters = sum(len(text_of(message)) for message in messages) + len(self.system or "")
-        return self.price.of(characters // CHARACTERS_PER_TOKEN + 1, completion_tokens)
+        return self.price.of(self.estimated_prompt(characters_of(messages)), completion_tokens)
+
+    def estimated_prompt(self, characters: int) -> int:
+        """How many tokens messages of so many characters are here, for upstreams that do not count."""
+        return (characters + len(self.system or "")) // CHARACTERS_PER_TOKEN + 1
 
     def asks_logprobs(self, params: Mapping[str, Any]) -> bool:
         """Whether a request with these params asks for log-probabilities by itself."""
@@ -135,6 +137,11 @@ def question_of(messages: Sequence[Message], *, limit: int = 600) -> str:
 
 
 _PRONOUNS = frozenset({"it", "he", "she", "they", "that", "this", "these", "those", "and", "but", "his", "her", "its"})
+
+
+def characters_of(messages: Sequence[Message]) -> int:
+    """How long their texts are."""
+    return sum(len(text_of(message)) for message in messages)
 
 
 def text_of(message: Message) -> str:

@@ -6,7 +6,7 @@ from streamroute.wire.answer import AnswerDecoder, StreamedAnswer, WholeAnswer, 
 from streamroute.wire.chunk import decode_error
 from streamroute.wire.collect import Choice, ChoiceCollector
 from streamroute.wire.reply import ChunkEncoder, encode_completion, encode_error, encode_models
-from streamroute.wire.request import ClientRequest, RouteOptions, decode_request, request_body
+from streamroute.wire.request import ClientRequest, RouteOptions, decode_document, decode_request, request_body
 
 __all__ = (
     "AnswerDecoder",
@@ -18,6 +18,7 @@ __all__ = (
     "StreamedAnswer",
     "WholeAnswer",
     "answer_decoder",
+    "decode_document",
     "decode_error",
     "decode_request",
     "encode_completion",

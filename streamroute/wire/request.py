@@ -16,7 +16,7 @@ from streamroute.core.types import Release
 from streamroute.errors import BadRequestError
 from streamroute.wire.errors import UNREADABLE
 
-__all__ = ("ClientRequest", "RouteOptions", "decode_request", "request_body")
+__all__ = ("ClientRequest", "RouteOptions", "decode_document", "decode_request", "request_body")
 
 
 MOST_NAME: Final = 256
@@ -138,20 +138,25 @@ _INTEGERS: Final = ("n", "max_tokens", "max_completion_tokens", "seed", "top_log
 _OURS: Final = ("model", "messages", "stream", "stream_options", "n", "streamroute")
 
 
-def decode_request(body: bytes) -> ClientRequest:
-    """A client's body, checked and taken apart.
-
-    Raises `BadRequestError` whose `param` names the field as OpenAI does (`messages[0].content`), None when the body as
-    a whole is not a JSON object.
-    """
+def decode_document(body: bytes) -> dict[str, Any]:
+    """A client's body, as the JSON object that it must be. Raises `BadRequestError`."""
     try:
-        document = _DOCUMENT.decode(body)
+        return _DOCUMENT.decode(body)
     except msgspec.ValidationError as error:
         if "out of range" in str(error):
             raise BadRequestError("the body holds a number that is too large", code="invalid_value") from error
         raise BadRequestError("the body must be a JSON object", code="invalid_type") from error
     except UNREADABLE as error:
         raise BadRequestError(f"the body is not valid JSON: {error}", code="invalid_json") from error
+
+
+def decode_request(body: bytes) -> ClientRequest:
+    """A client's body, checked and taken apart.
+
+    Raises `BadRequestError` whose `param` names the field as OpenAI does (`messages[0].content`), None when the body as
+    a whole is not a JSON object.
+    """
+    document = decode_document(body)
     for field in _INTEGERS:
         value = document.get(field)
         if isinstance(value, float) and value.is_integer():

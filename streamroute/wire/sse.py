@@ -12,8 +12,10 @@ from streamroute.wire.errors import WireError
 
 __all__ = (
     "BOM",
+    "CR",
     "DONE",
     "DONE_EVENT",
+    "LF",
     "MAX_EVENT",
     "Event",
     "SSEDecoder",
@@ -30,7 +32,7 @@ DONE: Final = b"[DONE]"
 
 DONE_EVENT: Final = b"data: [DONE]\n\n"
 
-_CR, _LF = 13, 10  # as numbers: `in` finds one byte ten times sooner than a string of one
+CR, LF = 13, 10  # as numbers: `in` finds one byte ten times sooner than a string of one
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -63,7 +65,7 @@ class SSEDecoder:
             raise self.error
         if self._at_start:
             chunk = self._without_bom(chunk)
-        if self._after_cr or _CR in chunk:
+        if self._after_cr or CR in chunk:
             chunk = self._with_line_feeds(chunk)
         # An event ends at a blank line. Most reads are whole events: only what is left over is ever copied aside.
         if self._rest:
@@ -125,7 +127,7 @@ class SSEDecoder:
 
 def parse_block(block: bytes) -> Event | None:
     """One block of lines, which end in line feeds, to its event; None when it holds no data."""
-    if block.startswith(b"data: ") and _LF not in block:
+    if block.startswith(b"data: ") and LF not in block:
         return Event(block[6:])
     name = b""
     data: list[bytes] = []

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from streamroute.core.types import Usage
+from streamroute.core.types import CHARACTERS_PER_TOKEN, Usage
 from streamroute.wire.chunk import UNEXPLAINED, decode_chunk, decode_error, usage_of
 from streamroute.wire.errors import UNREADABLE, IncompleteError, ReportedError, WireError
-from streamroute.wire.sse import BOM, DONE, DONE_EVENT, MAX_EVENT, encode_event, parse_block
+from streamroute.wire.sse import BOM, CR, DONE, DONE_EVENT, LF, MAX_EVENT, encode_event, parse_block
 
 __all__ = ("Findings", "Tap", "WholeTap", "with_field")
 
@@ -50,10 +50,7 @@ _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 _DOCUMENT: Final = msgspec.json.Decoder(dict[str, Any])
 # A line ends with CR LF, LF or CR; two in a row end an event. Atomic: a CR LF is never taken for two.
 _BORDER: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
-_LF: Final = 10
-_CR: Final = 13
 _USUAL: Final = b"data: "
-CHARACTERS_PER_TOKEN: Final = 4
 
 
 class Findings:
@@ -166,7 +163,7 @@ class Tap(Findings):
         blocks = data.split(b"\n\n")
         blocks.pop()
         for block in blocks:
-            if not block.startswith(b"data: ") or _LF in block or _CR in block:  # JSON may hold line ends; lines, none
+            if not block.startswith(b"data: ") or LF in block or CR in block:  # JSON may hold line ends; lines, none
                 return False
             try:
                 chunk = _CHUNK.decode(block[6:])
@@ -194,7 +191,7 @@ class Tap(Findings):
         start = 0
         while (border := _BORDER.search(rest, max(seen, start))) is not None:
             end = border.end()
-            if end == len(rest) and rest[-1] == _CR:
+            if end == len(rest) and rest[-1] == CR:
                 break  # the line feed that belongs to it may be on its way
             events.append(bytes(rest[start:end]))
             start = end

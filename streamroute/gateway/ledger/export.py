@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from streamroute.errors import ConfigError, DataFileError
-from streamroute.gateway.ledger.rows import LEG_COLUMNS, REQUEST_COLUMNS
+from streamroute.gateway.ledger.rows import LEG_COLUMNS, REQUEST_COLUMNS, TRUTHS
 
 __all__ = ("FORMATS", "export")
 
@@ -22,7 +22,6 @@ _WHOLE = frozenset(
     {"seq", "process", "extra_calls", "status", "tier", "nli_pairs", "request", "number", "probe", "prompt_tokens"}
     | {"completion_tokens"}
 )
-_TRUTHS = frozenset({"stream", "retracted", "counted"})
 _REAL = frozenset(
     {"started", "seconds", "extra_cost", "score", "entropy", "cost", "first_shown", "first_kept", "decided"}
     | {"nli_seconds", "first_token", "ended"}
@@ -82,7 +81,7 @@ def _parquet(path: Path, names: Sequence[str], blocks: Iterator[list[Any]]) -> i
         pyarrow.int64()
         if name in _WHOLE
         else pyarrow.bool_()
-        if name in _TRUTHS
+        if name in TRUTHS
         else pyarrow.float64()
         if name in _REAL
         else pyarrow.string()
@@ -94,7 +93,7 @@ def _parquet(path: Path, names: Sequence[str], blocks: Iterator[list[Any]]) -> i
         for block in blocks:
             values = zip(*block, strict=True)
             arrays = [
-                pyarrow.array([None if v is None else bool(v) for v in column] if name in _TRUTHS else column, kind)
+                pyarrow.array([None if v is None else bool(v) for v in column] if name in TRUTHS else column, kind)
                 for name, column, kind in zip(names, values, kinds, strict=True)
             ]
             writer.write_table(pyarrow.table(arrays, schema=schema))

@@ -8,14 +8,13 @@ from typing import Any
 import msgspec
 
 from streamroute.gateway.ledger.entries import Total
-from streamroute.gateway.ledger.rows import LEG_COLUMNS, REQUEST_COLUMNS
+from streamroute.gateway.ledger.rows import LEG_COLUMNS, REQUEST_COLUMNS, TRUTHS
 
 __all__ = ("decision", "recent", "totals")
 
 _KEPT_BACK = ("seq", "process")
 _REQUEST = tuple(name for name in REQUEST_COLUMNS if name not in _KEPT_BACK)
 _LEG = tuple(name for name in LEG_COLUMNS if name not in ("request", "number"))
-_TRUTHS = frozenset({"stream", "retracted", "counted"})
 
 
 def decision(connection: sqlite3.Connection, id: str, key: str | None) -> dict[str, Any] | None:
@@ -54,7 +53,7 @@ def totals(connection: sqlite3.Connection) -> list[Total]:
 def _told(names: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in zip(names, row, strict=True):
-        if value is not None and name in _TRUTHS:
+        if value is not None and name in TRUTHS:
             found[name] = bool(value)
         elif value is not None and name == "evidence":
             found[name] = msgspec.json.decode(value)

@@ -19,6 +19,7 @@ __all__ = (
     "LEG_COLUMNS",
     "OPENED_COLUMNS",
     "REQUEST_COLUMNS",
+    "TRUTHS",
     "Settlement",
     "day_of",
     "extra_of",
@@ -39,6 +40,9 @@ LEG_COLUMNS = (
     "request", "number", "role", "tier", "tier_name", "probe", "model", "state", "reason", "prompt_tokens",
     "completion_tokens", "counted", "billing", "started", "first_token", "ended", "cost", "error",
 )  # fmt: skip
+
+TRUTHS = frozenset({"stream", "retracted", "counted"})
+"""Columns that hold 0 or 1."""
 
 Row = tuple[Any, ...]
 

@@ -136,7 +136,7 @@ def _judged(own: _Sums, route: Route) -> None:
     own.observe("streamroute_score", evidence.score)
     own.observe("streamroute_entropy", evidence.entropy)
     own.observe("streamroute_probes", sum(record.leg.probe is not None for record in route.legs))
-    own.observe("streamroute_nli_seconds", evidence.seconds)
+    own.observe("streamroute_nli_seconds", route.nli_seconds)
 
 
 def label_of(value: str) -> str:

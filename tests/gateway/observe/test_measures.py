@@ -45,6 +45,7 @@ def escalated(**fields: Any) -> Outcome:
         ),
         timings=Timings(first_shown=0.1, first_kept=0.9, decided=0.4, finished=1.4),
         retracted=True,
+        nli_seconds=0.004,
     )
     return Outcome(**{"status": 200, "seconds": 1.5, "route": route, **fields})
 
