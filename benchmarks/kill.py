@@ -33,6 +33,7 @@ import aiohttp
 from aiohttp import web
 
 from benchmarks.report import command, percentile, show
+from benchmarks.serving import serving
 from streamroute.gateway.ledger.schema import read_only
 
 CONFIG = """
@@ -132,40 +133,6 @@ async def models(dice: random.Random) -> AsyncGenerator[str]:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
-
-
-# -- the server -------------------------------------------------------------------------------------------------------
-
-
-class Server:
-    """A process that serves the configuration, until it is killed."""
-
-    def __init__(self, process: asyncio.subprocess.Process, url: str, drain: asyncio.Task[None]) -> None:
-        self.process, self.url, self._drain = process, url, drain
-
-    @classmethod
-    async def started(cls, config: Path) -> Server:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "streamroute.cli.main", "serve", str(config), stderr=asyncio.subprocess.PIPE
-        )
-        assert process.stderr is not None
-        said = []
-        async for line in process.stderr:
-            said.append(line)
-            if b'"listening"' in line:
-                url = json.loads(line)["address"]
-                return cls(process, url, asyncio.create_task(cls._read_on(process.stderr)))
-        raise RuntimeError(f"the server did not start: {b''.join(said).decode()}")
-
-    async def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        await self.process.wait()
-        await self._drain
-
-    @staticmethod
-    async def _read_on(lines: asyncio.StreamReader) -> None:
-        while await lines.read(65536):
-            pass
 
 
 # -- clients ----------------------------------------------------------------------------------------------------------
@@ -286,9 +253,8 @@ async def killed(folder: Path, *, kills: int, clients: int, seed: int, longest: 
         seen: list[Seen] = []
         for round in range(kills + 1):
             began = time.perf_counter()
-            server = await Server.started(config)
-            found.restarts.append(time.perf_counter() - began)
-            try:
+            async with serving(config) as server:
+                found.restarts.append(time.perf_counter() - began)
                 examined(folder / "ledger.db", seen, found)  # as the new process left it, before it is asked anything
                 seen = []
                 if round < kills:
@@ -297,11 +263,8 @@ async def killed(folder: Path, *, kills: int, clients: int, seed: int, longest: 
                         for number in range(clients)
                     ]
                     await asyncio.sleep(dice.uniform(0.05, longest))
-                    await server.kill()
+                    await server.end(signal.SIGKILL)
                     await asyncio.gather(*asking)
-            finally:
-                if server.process.returncode is None:
-                    await server.kill()
     return found
 
 

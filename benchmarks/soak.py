@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -26,17 +25,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 
+from benchmarks.gateway.processes import resident_bytes, tree
 from benchmarks.report import command, show
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+from benchmarks.serving import serving, started
 
 __all__ = ("main",)
 
@@ -129,14 +126,14 @@ async def _read_stream(response: aiohttp.ClientResponse, seen: Seen) -> None:
             seen.words += len((choice["delta"].get("content") or "").split())
 
 
-async def load(url: str, day: Day, concurrent: int, pids: list[int]) -> None:
+async def load(url: str, day: Day, concurrent: int, pid: int) -> None:
     numbers = iter(range(day.requests))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def client() -> None:
             for number in numbers:
                 if number % max(1, day.requests // 100) == 0:
-                    day.memory.append((number, sum(map(resident, pids))))
+                    day.memory.append((number, resident_bytes(pid)))
                 day.seen.append(await ask(session, f"{url}/v1/chat/completions", number))
 
         async with asyncio.TaskGroup() as group:
@@ -144,18 +141,8 @@ async def load(url: str, day: Day, concurrent: int, pids: list[int]) -> None:
                 group.create_task(client())
 
 
-def resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def open_files(pid: int) -> int:
-    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-
-
-def descendants(pid: int) -> list[int]:
-    """The processes that bear the load: the workers, or the one there is."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in children] or [pid]
+    return sum(1 for one in tree(pid) for _ in Path(f"/proc/{one}/fd").iterdir())
 
 
 def configured(folder: Path, url: str, workers: int) -> Path:
@@ -164,68 +151,43 @@ def configured(folder: Path, url: str, workers: int) -> Path:
     return file
 
 
-@asynccontextmanager
-async def process(*args: str, cwd: Path, **kwargs: Any) -> AsyncGenerator[asyncio.subprocess.Process]:
-    running = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *args, cwd=cwd, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, **kwargs
-    )
-    try:
-        yield running
-    finally:
-        if running.returncode is None:
-            running.send_signal(signal.SIGTERM)
-            await running.wait()
+class Log:
+    """How many lines of each level the gateway logged; the first three errors are shown."""
 
+    def __init__(self) -> None:
+        self.lines = Counter[str]()
+        self._shown = 0
 
-async def address_of(server: asyncio.subprocess.Process) -> str:
-    assert server.stderr is not None
-    async for line in server.stderr:
-        if b'"event":"listening"' in line:
-            address: str = json.loads(line)["address"]
-            return address
-    raise RuntimeError("the gateway did not start")
-
-
-async def drained(stream: asyncio.StreamReader, lines: Counter[str]) -> None:
-    """The log must be read, or its writer would wait."""
-    async for line in stream:
-        if line.startswith(b"{"):
-            entry = json.loads(line)
-            lines[entry.get("level", "?")] += 1
-            if entry.get("level") in ("error", "critical") and lines["shown"] < 3:
-                lines["shown"] += 1
-                print(entry.get("exception", line.decode())[-3000:], file=sys.stderr)
+    def heard(self, line: bytes) -> None:
+        if not line.startswith(b"{"):
+            return
+        entry = json.loads(line)
+        level = entry.get("level", "?")
+        self.lines[level] += 1
+        if level in ("error", "critical") and self._shown < 3:
+            self._shown += 1
+            print(entry.get("exception", line.decode())[-3000:], file=sys.stderr)
 
 
 async def run(requests: int, concurrent: int, workers: int) -> dict[str, object]:
-    day, lines = Day(requests), Counter[str]()
+    day, log = Day(requests), Log()
+    pipe = asyncio.subprocess.PIPE
     with tempfile.TemporaryDirectory() as folder:
-        async with AsyncExitStack() as stack:
-            pipe = asyncio.subprocess.PIPE
-            models = await stack.enter_async_context(
-                process("benchmarks.faulty", cwd=Path.cwd(), stdin=pipe, stdout=pipe)
-            )
+        async with started("benchmarks.faulty", stdin=pipe, stdout=pipe) as models:
             assert models.stdout is not None
             port = int(await models.stdout.readline())
             config = configured(Path(folder), f"http://127.0.0.1:{port}/v1", workers)
-            server = await stack.enter_async_context(
-                process("streamroute.cli.main", "serve", str(config), cwd=Path.cwd(), stderr=pipe)
-            )
-            url = await address_of(server)
-            assert server.stderr is not None
-            reader = asyncio.create_task(drained(server.stderr, lines))
-            pids = descendants(server.pid)
-            files = sum(map(open_files, pids))
-            began = time.perf_counter()
-            await load(url, day, concurrent, pids)
-            seconds = time.perf_counter() - began
-            stats = await quiet(url, f"http://127.0.0.1:{port}/stats")
-            left_open = sum(map(open_files, pids)) - files
-            server.send_signal(signal.SIGTERM)
-            status = await server.wait()
-            await reader
+            async with serving(config, log.heard) as server:
+                pid = server.process.pid
+                files = open_files(pid)
+                began = time.perf_counter()
+                await load(server.url, day, concurrent, pid)
+                seconds = time.perf_counter() - began
+                stats = await quiet(server.url, f"http://127.0.0.1:{port}/stats")
+                left_open = open_files(pid) - files
+                status = await server.end(signal.SIGTERM)
         ledger = in_ledger(Path(folder, "ledger.sqlite"))
-    return figures(day, ledger, stats, lines) | {
+    return figures(day, ledger, stats, log.lines) | {
         "seconds": round(seconds, 1),
         "requests_per_second": round(requests / seconds),
         "files_left_open": left_open,
