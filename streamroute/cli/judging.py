@@ -14,7 +14,7 @@ from streamroute.calibration.labels import differs
 from streamroute.calibration.records import Record
 from streamroute.config.binding import RULE, THETA, binding_of
 from streamroute.config.settings import RouteSettings, Settings
-from streamroute.core.types import Confidence, Sample, TokenLogprob
+from streamroute.core.types import CHARACTERS_PER_TOKEN, Confidence, Sample, TokenLogprob
 from streamroute.evaluation.rows import CheapLeg, LargeLeg, RoutingRow
 from streamroute.routing.tiers import Price
 from streamroute.uncertainty.base import EntailmentModel
@@ -23,8 +23,6 @@ from streamroute.uncertainty.combine import most_probes
 from streamroute.uncertainty.judge import SemanticEntropy
 
 __all__ = ("Judged", "judge_rows", "record_of")
-
-CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ class Leg:
 
 
 CHARACTERS_PER_TOKEN = 4
-"""The usual rule of thumb for English, for upstreams that do not count."""
+"""The usual rule of thumb for English, for upstreams and records that do not count."""
 
 
 @value

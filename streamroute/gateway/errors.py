@@ -172,6 +172,8 @@ def logged(error: Exception, *, texts: bool = False) -> str:
         return f"{what} ({'; '.join(f'{leg}: {_of_a_leg(cause)}' for leg, cause in error.causes)})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, LedgerError):
+        return str(error)
     if isinstance(error, UpstreamError | WireError) and not texts:
         return _of_a_leg(error)
     return problem_of(error).message

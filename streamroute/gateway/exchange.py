@@ -11,7 +11,7 @@ from aiohttp import web
 
 from streamroute.core.types import Leg
 from streamroute.gateway.catalogue import Assignment
-from streamroute.gateway.errors import logged, problem_of
+from streamroute.gateway.errors import Problem, logged, problem_of
 from streamroute.gateway.keys import CLIENT, LOG_TEXTS, NOTES, REQUEST_ID, TRACING
 from streamroute.gateway.ledger.entries import Account, Opened, Outcome
 from streamroute.gateway.observe.tracing import Trace
@@ -34,7 +34,6 @@ class Exchange:
     assigned: Assignment
     account: Account = dataclasses.field(init=False)
     id: str = dataclasses.field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
-    created: int = dataclasses.field(default_factory=lambda: int(time.time()))
     began: float = dataclasses.field(default_factory=time.perf_counter)
     probes: int | None = None
     hedge: bool = True
@@ -58,6 +57,11 @@ class Exchange:
         self.trace = self.request.app[TRACING].begin(self.request.headers)
         if self.trace.id is not None:
             self.request[NOTES]["trace_id"] = self.trace.id
+
+    @property
+    def created(self) -> int:
+        """Seconds since the epoch."""
+        return int(self.entry.started)
 
     @property
     def route(self) -> str:
@@ -108,6 +112,21 @@ class Exchange:
     def _largest_cost(self, route: Route) -> float | None:
         price, usage = self.assigned.served.router.tiers[-1].price, usage_of(route)
         return price.of(usage.prompt_tokens, usage.completion_tokens) if price != Price() else None
+
+    async def begin(self, route: Route, content_type: str = "text/event-stream") -> web.StreamResponse:
+        """Send the head of a streamed reply, once the ledger knows of the request. Raises `LedgerError`."""
+        headers = self.reply_headers(route)
+        headers |= {"Content-Type": content_type, "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        response = web.StreamResponse(headers=headers)
+        await self.account.written()
+        await response.prepare(self.request)
+        return response
+
+    def broken_off(self, error: Exception) -> Problem:
+        """What a reply that has begun tells of its failure, which the log line tells too."""
+        problem = dataclasses.replace(problem_of(error), request_id=self.request[REQUEST_ID])
+        self.request[NOTES].update(error=self.logged(error), code=problem.code, status=problem.status)
+        return problem
 
     async def failed(self, route: Route, error: Exception) -> None:
         """Settle an exchange that ends with `error` instead of a reply."""

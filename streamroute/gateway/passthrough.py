@@ -8,7 +8,6 @@ once the ledger has them. A long silence is broken by a comment, which opens the
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import math
 from collections.abc import Iterable
 from typing import Any, cast
@@ -20,10 +19,10 @@ from aiohttp import web
 from streamroute.core.actions import Commit, Finish
 from streamroute.core.types import Decision, Leg, Usage, Verdict
 from streamroute.errors import LedgerError, RouteError, UpstreamError, UpstreamStatusError, UpstreamUnavailableError
-from streamroute.gateway.errors import CLIENT_CLOSED, problem_of, stopping
+from streamroute.gateway.errors import CLIENT_CLOSED, stopping
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.heartbeat import Heartbeat
-from streamroute.gateway.keys import IN_FLIGHT, KEEP_ALIVE, NOTES, REQUEST_ID
+from streamroute.gateway.keys import IN_FLIGHT, KEEP_ALIVE, NOTES
 from streamroute.gateway.process.guard import left_because
 from streamroute.gateway.telling import usage_of
 from streamroute.routing._meter import Meter
@@ -266,13 +265,8 @@ class _Passage:
 
     async def _prepared(self, content_type: str = "text/event-stream") -> web.StreamResponse:
         streams = content_type.startswith("text/event-stream")
-        headers = self._headers(content_type if streams else "text/event-stream")
-        headers |= {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        response = web.StreamResponse(headers=headers)
-        await self._exchange.account.written()
-        await response.prepare(self._exchange.request)
-        self.response = response
-        return response
+        self.response = await self._exchange.begin(self.route, content_type if streams else "text/event-stream")
+        return self.response
 
     async def _sign_of_life(self) -> None:
         response = self.response or await self._prepared()
@@ -304,15 +298,12 @@ class _Passage:
 
     async def _broken(self, error: Exception, response: web.StreamResponse) -> web.StreamResponse:
         """An end in the middle: an error frame, and no `[DONE]`."""
-        request = self._exchange.request
-        problem = dataclasses.replace(problem_of(error), request_id=request[REQUEST_ID])
-        request[NOTES].update(error=self._exchange.logged(error), code=problem.code, status=problem.status)
+        problem = self._exchange.broken_off(error)
         self.over()
         try:
             await self._settled(problem.status, error=problem.code)
         except LedgerError as failure:
-            problem = problem_of(failure)
-            request[NOTES].update(error=self._exchange.logged(failure), code=problem.code, status=problem.status)
+            problem = self._exchange.broken_off(failure)
         await response.write_eof(encode_event(problem.body))
         return response
 

@@ -17,10 +17,9 @@ from aiohttp import web
 
 from streamroute.core.types import Delta
 from streamroute.errors import LedgerError, RouteError
-from streamroute.gateway.errors import Problem, problem_of
 from streamroute.gateway.exchange import Exchange
 from streamroute.gateway.heartbeat import Heartbeat
-from streamroute.gateway.keys import KEEP_ALIVE, NOTES, REQUEST_ID
+from streamroute.gateway.keys import KEEP_ALIVE
 from streamroute.gateway.telling import evidence_fields, usage_of
 from streamroute.routing.router import RoutedStream
 from streamroute.routing.stream import Appended, Committed, Continued, Noted, Retracted, StreamEvent, TextDelta
@@ -34,7 +33,6 @@ class StreamedReply:
     """Sends one route to one client."""
 
     def __init__(self, stream: RoutedStream, exchange: Exchange) -> None:
-        self._request = exchange.request
         self._stream = stream
         self._exchange = exchange
         self._encoder = ChunkEncoder(
@@ -72,8 +70,7 @@ class StreamedReply:
         """End in the middle: an error frame and no `[DONE]`. Raises `error` where nothing has been sent yet."""
         if self._response is None and not self._has_content:
             raise error
-        problem: Problem = dataclasses.replace(problem_of(error), request_id=self._request[REQUEST_ID])
-        self._request[NOTES].update(error=self._exchange.logged(error), code=problem.code, status=problem.status)
+        problem = self._exchange.broken_off(error)
         self._exchange.settle(self._stream.route, status=problem.status, error=problem.code)
         self._waiting.append(encode_event(problem.body))
         return await self._end()
@@ -149,9 +146,7 @@ class StreamedReply:
         except LedgerError as error:
             if self._response is None:
                 raise
-            problem = problem_of(error)
-            self._request[NOTES].update(error=str(error), status=problem.status)
-            self._waiting[:] = [encode_event(problem.body)]
+            self._waiting[:] = [encode_event(self._exchange.broken_off(error).body)]
         response = await self._flush()
         await self._heart.aclose()
         await response.write_eof()
@@ -168,13 +163,8 @@ class StreamedReply:
         return response
 
     async def _begin(self) -> web.StreamResponse:
-        headers = self._exchange.reply_headers(self._stream.route)
-        headers |= {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        response = web.StreamResponse(headers=headers)
-        await self._exchange.account.written()
-        await response.prepare(self._request)
-        self._response = response
-        return response
+        self._response = await self._exchange.begin(self._stream.route)
+        return self._response
 
     async def _sign_of_life(self) -> None:
         response = self._response or await self._begin()

@@ -9,13 +9,11 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from streamroute.config.strict import ComplaintError, strictly
+from streamroute.core.types import CHARACTERS_PER_TOKEN
 from streamroute.errors import ConfigError
 from streamroute.evaluation.rows import Timing
 
-__all__ = ("CHARACTERS_PER_TOKEN", "JudgePace", "Pace", "Timings", "estimated_tokens", "read_timings")
-
-CHARACTERS_PER_TOKEN = 4
-"""The usual rule of thumb for English, for records that do not count."""
+__all__ = ("JudgePace", "Pace", "Timings", "estimated_tokens", "read_timings")
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

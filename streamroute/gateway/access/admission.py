@@ -4,6 +4,7 @@ may ask for beyond the answer."""
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 from aiohttp import web
@@ -68,8 +69,9 @@ def _extras(exchange: Exchange, calls: float | None, cost: float | None) -> tupl
     """What the request would ask for, and what it may."""
     shadows = exchange.request.app.get(SHADOWS)
     shadow = exchange.assigned.judge and shadows is not None and shadows.picks(exchange.assigned.served, exchange.id)
-    levels = list(extras_of(exchange.asked, exchange.assigned, shadow=shadow))
-    return levels[0], lesser(iter(levels), calls, cost)
+    levels = extras_of(exchange.asked, exchange.assigned, shadow=shadow)
+    wanted = next(levels)
+    return wanted, lesser(itertools.chain((wanted,), levels), calls, cost)  # the levels between are priced when needed
 
 
 def _cut(exchange: Exchange, allowed: Extras, shed: tuple[str, ...]) -> None:

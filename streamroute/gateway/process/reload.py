@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -19,7 +20,7 @@ from streamroute.gateway.process.generation import Generation, Generations
 from streamroute.gateway.process.orders import Orders
 from streamroute.uncertainty.base import Scorer
 
-__all__ = ("Reloader", "open_generation", "without_restart")
+__all__ = ("Reloader", "open_generation", "read_again", "without_restart")
 
 _LIVE: Final = ("drain_seconds",)
 """All else of the server's own settings is part of what is open already."""
@@ -30,6 +31,14 @@ def without_restart(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
     kept = {name: getattr(old.server, name) for name in ServerSettings.__struct_fields__ if name not in _LIVE}
     names = [f"server.{name}" for name, value in kept.items() if getattr(new.server, name) != value]
     return msgspec.structs.replace(new, server=msgspec.structs.replace(new.server, **kept)), names
+
+
+def read_again(reread: Callable[[], Settings], old: Settings, log: Logger) -> Settings:
+    """The new settings, with what cannot be changed as in `old`, which is logged. Raises what `reread` raises."""
+    settings, names = without_restart(old, reread())
+    if names:
+        log.warning("reload", message=f"{', '.join(names)}: only a restart changes this")
+    return settings
 
 
 async def open_generation(
@@ -88,10 +97,7 @@ class Reloader:
     async def _reload(self) -> None:
         assert self._orders.reread is not None
         try:
-            read = await asyncio.to_thread(self._orders.reread)
-            settings, names = without_restart(self._generations.settings, read)
-            if names:
-                self._log.warning("reload", message=f"{', '.join(names)}: only a restart changes this")
+            settings = await asyncio.to_thread(read_again, self._orders.reread, self._generations.settings, self._log)
             new = await open_generation(
                 settings, pool=self._pool, scorer=self._scorer, log=self._log, before=self._generations.current
             )

@@ -26,7 +26,7 @@ from streamroute.config.settings import Settings
 from streamroute.errors import ConfigError, StreamrouteError
 from streamroute.gateway.log import Logger, json_logger
 from streamroute.gateway.process.orders import NOW, READY, STOP, by_pipe, say
-from streamroute.gateway.process.reload import without_restart
+from streamroute.gateway.process.reload import read_again
 from streamroute.gateway.process.server import loop_factory, serve
 from streamroute.gateway.process.sockets import address_of, bound, listen
 
@@ -201,12 +201,10 @@ class _Supervisor:
         """Read here, so that all get the same."""
         assert self._reread is not None
         try:
-            self._offered, names = without_restart(self._settings, self._reread())
+            self._offered = read_again(self._reread, self._settings, self._log)
         except (StreamrouteError, OSError) as error:
             self._log.warning("reload", error=str(error), message="the settings stay as they were")
             return
-        if names:
-            self._log.warning("reload", message=f"{', '.join(names)}: only a restart changes this")
         for worker in self._workers:
             worker.tell(self._offered)
 
