@@ -177,6 +177,13 @@ def _record(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     record.add_argument("--kinds", type=_kinds, metavar="KIND,..", help="only questions of these kinds")
     record.add_argument("--max-tokens", type=_count, metavar="N", help="of an answer; the tiers' own limits without it")
     record.add_argument("--no-logprobs", dest="logprobs", action="store_false", help="for servers that refuse them")
+    record.add_argument(
+        "--verify",
+        type=_count_or_none,
+        default=0,
+        metavar="K",
+        help="ask the cheap model so often if its answer is true",
+    )
     _tier_options(record)
 
 

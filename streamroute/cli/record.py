@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     return 2 if outcome.errors else 0
 
 
-def to_ask(router: Router, *, samples: int, max_tokens: int | None, logprobs: bool) -> Asked:
+def to_ask(router: Router, *, samples: int, max_tokens: int | None, logprobs: bool, votes: int = 0) -> Asked:
     """The route's cheapest and its last tier. Raises `ConfigError` for a route that has not both, or no probes."""
     cheap, large = router.tiers[0], router.tiers[-1]
     if len(router.tiers) < 2:
@@ -68,7 +68,7 @@ def to_ask(router: Router, *, samples: int, max_tokens: int | None, logprobs: bo
     if cheap.probes is None:
         raise ConfigError(f"{cheap.label} has no probe settings to draw samples by")
     limit = {} if max_tokens is None else {"max_tokens": max_tokens}
-    return Asked(cheap=cheap, large=large, samples=samples, params={**PARAMS, **limit}, logprobs=logprobs)
+    return Asked(cheap=cheap, large=large, samples=samples, params={**PARAMS, **limit}, logprobs=logprobs, votes=votes)
 
 
 async def record(asked: Asked, questions: Sequence[Question], file: RecordFile, console: Console) -> Outcome:
@@ -104,7 +104,9 @@ async def _opened(
 ) -> Outcome:
     async with AsyncExitStack() as stack:
         router = await open_showing(stack, options, console)
-        asked = to_ask(router, samples=args.samples, max_tokens=args.max_tokens, logprobs=args.logprobs)
+        asked = to_ask(
+            router, samples=args.samples, max_tokens=args.max_tokens, logprobs=args.logprobs, votes=args.verify
+        )
         return await record(asked, questions, file, console)
 
 

@@ -82,7 +82,9 @@ class CheapLeg(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the cheap model said to one question: the `answer` that it shows and further `samples`.
 
     `correct`: whether the answer is right; None is without a label. `logprobs`: the natural log-probability of each
-    token of the answer. `sample_logprobs`: their mean over the tokens of each sample. Raises ValueError, naming the
+    token of the answer; `first_top_logprobs`: of the most likely first ones. `sample_logprobs`: their mean over the
+    tokens of each sample. `p_true`: that the model calls its answer true; `self_verified`: the share of its sampled
+    verdicts on it that do. Raises ValueError, naming the
     field, on what is no log-probability and on another number of entries than samples.
     """
 
@@ -95,6 +97,9 @@ class CheapLeg(msgspec.Struct, frozen=True, omit_defaults=True):
     sample_timings: list[Timing] | None = None
     sample_logprobs: list[float] | None = None
     prompt_tokens: int | None = None
+    first_top_logprobs: list[float] | None = None
+    p_true: float | None = None
+    self_verified: float | None = None
 
     def __post_init__(self) -> None:
         for name, values in (("sample_timings", self.sample_timings), ("sample_logprobs", self.sample_logprobs)):
@@ -102,6 +107,10 @@ class CheapLeg(msgspec.Struct, frozen=True, omit_defaults=True):
                 raise ValueError(f"`{name}` has {len(values)} entries for {len(self.samples)} samples")
         check_logprobs("logprobs", self.logprobs or ())
         check_logprobs("sample_logprobs", self.sample_logprobs or ())
+        check_logprobs("first_top_logprobs", self.first_top_logprobs or ())
+        check_logprobs("p_true", () if self.p_true is None else (self.p_true,))
+        if self.self_verified is not None and not 0 <= self.self_verified <= 1:
+            raise ValueError(f"`self_verified` is {self.self_verified}; expected a share from 0 to 1")
 
 
 class LargeLeg(msgspec.Struct, frozen=True, omit_defaults=True):

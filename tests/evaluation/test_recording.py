@@ -36,17 +36,22 @@ class Spoken:
     async def _deltas(self) -> AsyncGenerator[Delta]:
         for text, logprob in zip(("Yes", "."), self._logprobs, strict=True):
             await anyio.sleep(1)
-            yield Delta(text, logprobs=(TokenLogprob(text, logprob),))
+            yield Delta(text, logprobs=(TokenLogprob(text, logprob, ((text, logprob), ("No", -2.0))),))
         yield Delta(finish_reason="stop", usage=Usage(prompt_tokens=9, completion_tokens=2))
 
 
 def asked(
-    cheap: ScriptedUpstream | Spoken, large: ScriptedUpstream | Spoken, *, samples: int = 3, logprobs: bool = True
+    cheap: ScriptedUpstream | Spoken,
+    large: ScriptedUpstream | Spoken,
+    *,
+    samples: int = 3,
+    logprobs: bool = True,
+    votes: int = 0,
 ) -> Asked:
     plan = ProbePlan(temperature=0.7, max_tokens=40)
     tiers = Tier(upstream=cheap, probes=plan), Tier(upstream=large)
     params = {"temperature": 0.0, "seed": 7}
-    return Asked(cheap=tiers[0], large=tiers[1], samples=samples, params=params, logprobs=logprobs)
+    return Asked(cheap=tiers[0], large=tiers[1], samples=samples, params=params, logprobs=logprobs, votes=votes)
 
 
 def recorded(asked: Asked) -> RoutingRow:
@@ -126,6 +131,20 @@ def test_log_probabilities_are_left_out_where_none_are_given_and_not_asked_for_w
         model = Spoken(-0.5, -0.5)
         recorded(asked(model, ScriptedUpstream(), logprobs=wanted))
         assert all(("logprobs" in request.params) is wanted for request in model.requests)
+
+
+def test_the_likeliest_first_tokens_of_the_answer_are_kept_in_order() -> None:
+    assert recorded(asked(Spoken(-2.5, -0.5), ScriptedUpstream())).cheap.first_top_logprobs == [-2.0, -2.5]
+
+
+@pytest.mark.parametrize("supports_n", [False, True])
+def test_the_cheap_model_is_asked_so_often_whether_its_answer_is_true(supports_n: bool) -> None:
+    cheap = ScriptedUpstream("Sydney.", ["Perth"] * 3 + ["A", "A", "B", "A"], supports_n=supports_n)
+    row = recorded(asked(cheap, ScriptedUpstream(), votes=4))
+    assert row.cheap.samples == ["Perth"] * 3
+    assert row.cheap.self_verified == 0.75
+    assert row.cheap.p_true is None
+    assert "Sydney." in cheap.calls[-1].request.messages[-1]["content"]
 
 
 def test_an_answer_without_a_word_is_recorded_as_one() -> None:
