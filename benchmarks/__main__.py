@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 
-from benchmarks.report import command, show
+from benchmarks.figures import command, show
 
 BENCHMARKS = (
     "core_rate",

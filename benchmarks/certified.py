@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.report import command, show
+from benchmarks.figures import command, show
 from streamroute.core.policy import Snapshot, Threshold
 from streamroute.core.types import Evidence
 from streamroute.uncertainty.combine import Observed, certified_interval, final_score

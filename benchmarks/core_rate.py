@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 
-from benchmarks.report import command, show
+from benchmarks.figures import command, show
 from streamroute.core.events import AnswerFinished, DeltaReceived, Event, EvidenceReceived, ProbeFinished, RouteStarted
 from streamroute.core.plan import Plan, ProbeSchedule
 from streamroute.core.policy import Threshold

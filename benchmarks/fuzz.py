@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.report import command, show
+from benchmarks.figures import command, show
 from streamroute.config.compose import ServedRoute
 from streamroute.config.settings import RouteSettings
 from streamroute.core.types import Delta, Usage

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.report import command, show
+from benchmarks.figures import command, show
 from streamroute.calibration.certificate import (
     Certificate,
     NoCertificate,

@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager, nullcontext
 from itertools import pairwise
 
 from benchmarks import verdicts
-from benchmarks.report import command, milliseconds, show
+from benchmarks.figures import command, milliseconds, show
 from streamroute.nli.batcher import EntailmentWorker
 from streamroute.testing import Script, ScriptedUpstream
 from streamroute.uncertainty.judge import SemanticEntropy

@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.report import command, show
+from benchmarks.figures import command, show
 
 VERDICTS = 50
 _CHILD = "import asyncio; from benchmarks.judge_footprint import live; asyncio.run(live())"

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from benchmarks import verdicts
-from benchmarks.report import command, milliseconds, show
+from benchmarks.figures import command, milliseconds, show
 from streamroute.errors import ScorerOverloaded
 from streamroute.nli.batcher import EntailmentWorker
 from streamroute.nli.model import CrossEncoder

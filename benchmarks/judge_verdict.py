@@ -37,7 +37,7 @@ from tokenizers import Tokenizer
 
 from benchmarks import verdicts
 from benchmarks.encoder import LARGE, MINILM_L6, Encoder
-from benchmarks.report import command, milliseconds, percentile, show
+from benchmarks.figures import command, milliseconds, percentile, show
 from streamroute.nli.encoding import PairEncoder, Row
 from streamroute.nli.manifest import ModelSpec
 from streamroute.nli.model import CrossEncoder

@@ -32,7 +32,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from benchmarks.report import command, percentile, show
+from benchmarks.figures import command, percentile, show
 from benchmarks.serving import serving
 from streamroute.gateway.ledger.schema import read_only
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TypeVar
 from unittest import mock
 
-from benchmarks.report import command, show
+from benchmarks.figures import command, show
 from streamroute.core.actions import Action, Score
 from streamroute.core.cascade import Cascade
 from streamroute.core.events import Event

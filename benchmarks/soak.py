@@ -31,8 +31,8 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.figures import command, show
 from benchmarks.gateway.processes import resident_bytes, tree
-from benchmarks.report import command, show
 from benchmarks.serving import serving, started
 
 __all__ = ("main",)

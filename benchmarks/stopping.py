@@ -29,8 +29,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.figures import command
 from benchmarks.prefixes import HORIZONS, Row, judged_rows
-from benchmarks.report import command
 from streamroute.calibration.stopping import StoppingFit, Trail, fit_costs, fit_table
 from streamroute.core.policy import Policy, Snapshot, Threshold
 from streamroute.core.types import Decision

@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from benchmarks.report import command, show
+from benchmarks.figures import command, show
 from streamroute.upstreams.base import ChatRequest, Message
 from streamroute.upstreams.local import LocalUpstream
 

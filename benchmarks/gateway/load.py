@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import uvloop
 
+from benchmarks.figures import percentile
 from benchmarks.gateway.processes import cpu_seconds
-from benchmarks.report import percentile
 
 CONTENT: Final = re.compile(rb'"content": ?"w')
 LENGTH: Final = re.compile(rb"content-length: ?(\d+)", re.IGNORECASE)

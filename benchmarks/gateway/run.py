@@ -13,11 +13,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import command
 from benchmarks.gateway import racers
 from benchmarks.gateway.load import LEAVING
 from benchmarks.gateway.processes import resident_bytes
 from benchmarks.gateway.racers import Racer
-from benchmarks.report import command
 
 MOST_SECONDS = 120.0
 """That one measure may take: a peer may never answer."""
