@@ -39,9 +39,11 @@ __all__ = (
 ScoreOf = Callable[[Features], float]
 """A score in [0, 1] that no feature lowers when it rises."""
 
-WEIGHTS = (0.15, 0.10, 0.10, 0.25, 0.40)
-"""Of disagreement, contradiction, entropy, SNNE and the diversity of words: graded signals before noisy cut-offs."""
-LOGPROB_WEIGHT = 0.3
+WEIGHTS = (0.15, 0.20, 0.05, 0.40, 0.20)
+"""Of disagreement, contradiction, entropy, SNNE and the diversity of words: graded signals before noisy cut-offs. Words
+count for less than they are worth on one model's answers alone: how much a model talks when it is unsure is its own."""
+LOGPROB_WEIGHT = 0.1
+"""Small models are sure of what is wrong: where theirs were recorded, more weight ranked worse."""
 IDENTICAL_SCORE = 0.05
 MINORITY_SCORE = 0.7
 MINORITY_MARGIN = 2

@@ -48,7 +48,7 @@ def test_a_rate_is_met_where_nearly_all_scores_are_tied() -> None:
 
 def test_a_fitted_score_is_a_probability_and_beats_the_judges_own() -> None:
     fitted, own = made(records(3000), RATE), made(records(3000), RATE, score="judge")
-    assert set(fitted.score.weights) >= {"disagreement", "contradiction"}
+    assert set(fitted.score.weights) >= {"default", "disagreement"}  # what the default score weighs too lightly
     fresh = records(4000, seed=9)
     values, wrong = np.array(scores(fitted, fresh)), np.array([bool(r.wrong) for r in fresh])
     for low, high in ((0.2, 0.4), (0.4, 0.6), (0.6, 0.8)):

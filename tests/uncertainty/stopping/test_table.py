@@ -118,9 +118,10 @@ def test_before_the_first_probe_nothing_is_decided() -> None:
 
 
 def test_probes_that_fail_are_not_waited_for() -> None:
-    found = seen_at(State(1))
-    close = table(0.0, chance_of_state(State(1)) + 0.01)
-    assert close(snapshot(found, pending=4)) == UNDECIDED
+    torn = State(1, (1,))
+    found = seen_at(torn)
+    close = table(0.0, chance_of_state(torn) + 0.01)
+    assert close(snapshot(found, pending=3)) == UNDECIDED
     assert close(snapshot(found, pending=0)).decided
 
 
