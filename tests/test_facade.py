@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import streamroute
 
-HEAVY = ("onnxruntime", "tokenizers", "aiohttp.web", "openai", "xllamacpp", "rich")
+HEAVY = ("onnxruntime", "tokenizers", "aiohttp", "openai", "xllamacpp", "rich", "numpy")
+
+
+def streamroute_stub() -> list[str]:
+    tree = ast.parse((Path(streamroute.__path__[0]) / "__init__.pyi").read_text(encoding="utf-8"))
+    (names,) = (node.value for node in tree.body if isinstance(node, ast.Assign))
+    return list(ast.literal_eval(names))
 
 
 def test_every_public_name_is_there() -> None:
-    assert list(streamroute.__all__) == sorted(
-        set(streamroute.__all__), key=lambda name: (not name.isupper(), name[0].islower(), name)
-    )
+    assert set(streamroute.__all__) == set(streamroute_stub())
     assert all(hasattr(streamroute, name) for name in streamroute.__all__)
+
+
+def test_the_stub_that_type_checkers_read_names_what_it_exports() -> None:
+    assert streamroute_stub() == sorted(
+        set(streamroute_stub()), key=lambda name: (not name.isupper(), name[0].islower(), name)
+    )
 
 
 def test_the_import_is_light() -> None:
