@@ -1,0 +1,4 @@
+from benchmarks.kept_token import main
+
+if __name__ == "__main__":
+    main()
