@@ -70,6 +70,8 @@ def _common_params(params: Any, settings: EngineSettings) -> Any:
     params.n_parallel, params.n_ctx, params.kv_unified = settings.slots, settings.context, True
     params.n_batch = params.n_ubatch = max(settings.batch, settings.slots)
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
+    # Else each instance keeps earlier prompts in memory, up to 8 GiB of them: more than a small box has.
+    params.cache_ram_mib = 0
     params.fit_params, params.warmup, params.verbosity = False, False, 0
     # The server also listens on a loopback port of its own: nobody but this process has business there.
     params.api_keys = [secrets.token_hex(32)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,15 @@ from streamroute.upstreams.local import LocalUpstream
 pytestmark = pytest.mark.local_models
 
 SYSTEM: Message = {"role": "system", "content": "You are a helpful assistant."}
+
+
+MB = 1 << 20
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGESIZE")
 
 
 def ask(text: str) -> tuple[Message, ...]:
@@ -61,6 +71,18 @@ async def test_probes_of_one_request_differ_and_carry_log_probabilities(upstream
     told = [token for delta in deltas for token in delta.logprobs]
     assert all(token.logprob <= 0 and len(token.top) == 2 for token in told)
     assert deltas[-1].usage is not None
+
+
+async def test_prompts_that_were_answered_are_not_kept_in_memory(upstream: LocalUpstream) -> None:
+    async def answered(number: int) -> None:
+        text = " ".join(f"{number + i} apples and {number * i} pears." for i in range(40))
+        await collect(upstream, ChatRequest(messages=ask(text), params={"max_tokens": 1}))
+
+    await answered(0)
+    before = resident()
+    for number in range(1, 12):
+        await answered(number)
+    assert resident() - before < 40 * MB  # each of these prompts is some 10 MB of keys and values
 
 
 async def test_a_request_left_at_its_first_token_frees_the_only_slot(upstream: LocalUpstream) -> None:
