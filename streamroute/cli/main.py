@@ -184,6 +184,9 @@ def _record(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
         metavar="K",
         help="ask the cheap model so often if its answer is true",
     )
+    record.add_argument(
+        "--labels", metavar="FILE", help='JSON lines {"id", "cheap": true, "large": false}, which go before any grade'
+    )
     _tier_options(record)
 
 

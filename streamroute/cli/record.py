@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from streamroute.cli.compose import RouteOptions, missing_models, open_showing, require, resolve
+from streamroute.cli.labels import Label, labelled_by, read_labels
 from streamroute.cli.questions import Question, load_questions
 from streamroute.cli.record_file import RecordFile
 from streamroute.cli.render import one_line
@@ -44,12 +45,14 @@ def run(args: argparse.Namespace) -> int:
     """Exit code 2 where a question is left without its row: the next run asks it again."""
     console = Console(stderr=True, no_color=args.no_color or None)
     questions = _chosen(load_questions(Path(args.questions)), args.kinds, args.limit)
+    labels = {} if args.labels is None else read_labels(Path(args.labels))
     options = RouteOptions(config=args.config, route=args.route)
     settings, route = resolve(options)
     require(missing_models(settings, route.tiers))  # told before a file is made
     with RecordFile(Path(args.output)) as file:
         try:
             outcome = asyncio.run(_opened(args, options, questions, file, console))
+            _label(labels, file)
         except KeyboardInterrupt:
             print(f"{len(file.rows)} rows are in {file.path}: the same command goes on from there", file=sys.stderr)
             raise
@@ -108,6 +111,14 @@ async def _opened(
             router, samples=args.samples, max_tokens=args.max_tokens, logprobs=args.logprobs, votes=args.verify
         )
         return await record(asked, questions, file, console)
+
+
+def _label(labels: Mapping[str, Label], file: RecordFile) -> None:
+    """Raises `DataFileError` for a label of a question that is not recorded."""
+    unknown = [id for id in labels if id not in file.rows]
+    if unknown:
+        raise DataFileError(f"there is a label for {unknown[0]!r}, which {file.path} does not hold")
+    file.relabel(lambda row: labelled_by(labels, row))
 
 
 async def _row(asked: Asked, question: Question) -> RoutingRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -57,6 +58,26 @@ class RecordFile:
         except OSError as error:
             raise DataFileError(f"{self.path}: cannot be written ({error.strerror})") from error
         self.rows[row.id] = row
+
+    def relabel(self, labelled: Callable[[RoutingRow], RoutingRow]) -> int:
+        """Replace each row by what `labelled` makes of it, all at once or none; returns how many it changed. Raises
+        `DataFileError` where they cannot be written, and where one would get another id."""
+        rows = {id: labelled(row) for id, row in self.rows.items()}
+        if any(row.id != id for id, row in rows.items()):
+            raise DataFileError(f"{self.path}: a label must not change the id of a row")
+        changed = sum(row != self.rows[id] for id, row in rows.items())
+        if changed:
+            partial = self.path.with_name(f"{self.path.name}.partial")
+            try:
+                partial.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows.values()))
+                file = partial.open("a+b", buffering=0)
+                fcntl.flock(file, fcntl.LOCK_EX)  # before anybody can see it under the name that is locked now
+                partial.replace(self.path)
+            except OSError as error:
+                raise DataFileError(f"{self.path}: cannot be written ({error.strerror})") from error
+            self._file.close()
+            self._file, self.rows = file, rows
+        return changed
 
     def _write(self, line: bytes) -> None:
         left = memoryview(line)

@@ -296,3 +296,24 @@ def test_a_kind_that_is_not_known_is_a_usage_error(capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit):
         build_parser().parse_args(["record", "q.jsonl", "-o", "r.jsonl", "--kinds", "free,riddle"])
     assert "riddle" in capsys.readouterr().err
+
+
+def test_labels_from_a_file_go_before_grades(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked, labels, path = tmp_path / "q.jsonl", tmp_path / "l.jsonl", tmp_path / "r.jsonl"
+    asked.write_text('{"id": "a", "question": "Which?", "gold": ["Canberra"], "kind": "free"}', encoding="utf-8")
+    labels.write_text('{"id": "a", "cheap": true}', encoding="utf-8")
+    recorded(questions("a"), path)
+    monkeypatch.setattr(record_module, "missing_models", lambda settings, tiers: ())
+    monkeypatch.setattr(record_module, "_opened", nothing_asked)
+    assert main(["record", str(asked), "-o", str(path), "--labels", str(labels)]) == 0
+    (row,) = read_rows(path, RoutingRow)
+    assert (row.cheap.correct, row.large and row.large.correct) == (True, True)
+    labels.write_text('{"id": "b", "cheap": true}', encoding="utf-8")
+    assert main(["record", str(asked), "-o", str(path), "--labels", str(labels)]) == 2
+    assert "a label for 'b'" in capsys.readouterr().err
+
+
+async def nothing_asked(*args: object) -> Outcome:
+    return Outcome(0, ())
