@@ -7,7 +7,7 @@ CLIENTS := .venv-clients
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types unit core bench clients clients-node clean
+.PHONY: help demo test lint types unit core bench report clients clients-node clean
 
 help:
 	@echo "make demo    set up, fetch the two small models, answer the demo's questions and compare"
@@ -15,6 +15,7 @@ help:
 	@echo "make clients       set up an environment with clients that are not ours, and test the gateway with them"
 	@echo "make clients-node  the same with the npm package openai (needs node and npm)"
 	@echo "make bench   set up and run the benchmarks"
+	@echo "make report  set up and compare every way to route on the shipped recordings"
 	@echo "make clean   remove the environment and caches (model files stay where they are)"
 
 demo: $(VENV)/.installed
@@ -42,6 +43,11 @@ unit: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
+
+# Every way to route, side by side on the shipped recordings, and README's section about it.
+report: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.report
+	$(BIN)/python -m benchmarks.readme
 
 # Clients that nobody here wrote, in an environment of their own: they pull many packages, and pin some that we use too.
 # The gateway runs in ours, as a process.

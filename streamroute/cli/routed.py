@@ -13,7 +13,7 @@ from streamroute.evaluation.routing import Figures, Routed, RoutingReport
 
 __all__ = ("routing_tables",)
 
-_STYLES = {Kind.OURS: "bold green", Kind.BASELINE: "cyan", Kind.MEASURE: ""}
+_STYLES = {Kind.OURS: "bold green", Kind.BASELINE: "cyan", Kind.LEARNED: "magenta", Kind.MEASURE: ""}
 
 
 def routing_tables(report: RoutingReport, model: str, *, unlabelled: int = 0) -> RenderableType:

@@ -1,7 +1,7 @@
 """What a score of uncertainty has to beat: baselines of the words alone, without a model of language.
 
 Each takes a row and says how uncertain its cheap answer looks, higher is less certain; None without samples where it is
-about samples.
+about samples, and without the model's own verdicts where it is about those.
 """
 
 from __future__ import annotations
@@ -83,6 +83,12 @@ def majority_vote(leg: CheapLeg) -> float | None:
     return 1 - max(votes.values()) / len(leg.samples) if votes else None
 
 
+def self_verification(leg: CheapLeg) -> float | None:
+    """The share of the model's sampled verdicts on its own answer that do not call it true (AutoMix, Aggarwal, Madaan
+    et al. 2023, arXiv:2310.12963, section 3.1)."""
+    return None if leg.self_verified is None else 1 - leg.self_verified
+
+
 BASELINES: Mapping[str, Baseline] = MappingProxyType(
     {
         "random": chance,
@@ -94,6 +100,7 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
         "answer-token-f1": answer_token_f1,
         "string-consistency": string_consistency,
         "majority-vote": majority_vote,
+        "self-verification": self_verification,
     }
 )
 NEEDS_SAMPLES = frozenset(("sample-length", "token-overlap", "answer-token-f1", "string-consistency", "majority-vote"))

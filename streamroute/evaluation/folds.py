@@ -12,9 +12,10 @@ from streamroute.calibration.recalibrate import fit_platt
 from streamroute.core.types import Features
 from streamroute.evaluation.metrics import Bools, Floats, Ints
 
-__all__ = ("folds_by_group", "logistic_out_of_fold", "platt_out_of_fold")
+__all__ = ("Predict", "folds_by_group", "logistic_out_of_fold", "out_of_fold", "platt_out_of_fold")
 
 Predict = Callable[[Ints], Floats]
+"""From rows to the probability of being wrong of each."""
 
 
 def folds_by_group(groups: Sequence[str], wrong: Bools, folds: int) -> Ints:
@@ -28,15 +29,26 @@ def folds_by_group(groups: Sequence[str], wrong: Bools, folds: int) -> Ints:
     return np.array([place[group] for group in groups], dtype=np.int64)
 
 
+def out_of_fold(fit: Callable[[Ints], Predict], wrong: Bools, folds: Ints) -> Floats | None:
+    """(n,) what `fit` to the rows of the other folds predicts of each row. None where the other folds of some row lack
+    one of the two labels."""
+    found = np.empty(len(wrong))
+    for fold in np.unique(folds):
+        seen, rows = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        if not 0 < wrong[seen].sum() < len(seen):
+            return None
+        found[rows] = fit(seen)(rows)
+    return found
+
+
 def logistic_out_of_fold(features: Sequence[Features], wrong: Bools, folds: Ints) -> Floats | None:
-    """(n,) the probability of being wrong that the other folds' monotone logistic fit gives each row. None where the
-    other folds of some row lack one of the two labels."""
+    """(n,) the probability of being wrong that the other folds' monotone logistic fit gives each row. None as above."""
 
     def fit(seen: Ints) -> Predict:
         score = fit_logistic([features[i] for i in seen], wrong[seen].tolist())
         return lambda rows: np.array([score(features[i]) for i in rows])
 
-    return _out_of_fold(fit, wrong, folds)
+    return out_of_fold(fit, wrong, folds)
 
 
 def platt_out_of_fold(scores: Floats, wrong: Bools, folds: Ints) -> Floats | None:
@@ -53,17 +65,7 @@ def platt_out_of_fold(scores: Floats, wrong: Bools, folds: Ints) -> Floats | Non
         scaled = fit_platt(squashed(seen), wrong[seen].tolist())
         return lambda rows: np.array([scaled(p) for p in squashed(rows)])
 
-    return _out_of_fold(fit, wrong, folds)
-
-
-def _out_of_fold(fit: Callable[[Ints], Predict], wrong: Bools, folds: Ints) -> Floats | None:
-    found = np.empty(len(wrong))
-    for fold in np.unique(folds):
-        seen, rows = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        if not 0 < wrong[seen].sum() < len(seen):
-            return None
-        found[rows] = fit(seen)(rows)
-    return found
+    return out_of_fold(fit, wrong, folds)
 
 
 def _draw(name: str) -> bytes:

@@ -15,6 +15,7 @@ from streamroute.evaluation.sampled import SampledRow
 from streamroute.evaluation.scoring import Memo, Progress, all_relations, matrix_pairs, measures_of
 from streamroute.nli.batcher import BlockingModel
 from streamroute.uncertainty.base import Pair, Relations
+from streamroute.uncertainty.clustering import Rule
 from streamroute.uncertainty.combine import most_probes
 from streamroute.uncertainty.judge import SemanticEntropy
 from streamroute.uncertainty.measures.families import Family, family
@@ -63,20 +64,28 @@ def with_samples(row: RoutingRow, most: int) -> RoutingRow:
 
 
 def judge_rows(
-    model: BlockingModel, rows: Sequence[RoutingRow], *, progress: Progress = lambda done, total: None
+    model: BlockingModel,
+    rows: Sequence[RoutingRow],
+    *,
+    rule: Rule | str = Rule.PROBABILITY,
+    logprobs: bool = True,
+    progress: Progress = lambda done, total: None,
 ) -> Judgement:
-    """Judges each row by all of its samples, its answer taken as greedy. Blocks. Raises `ScorerError`.
+    """Judges each row by all of its samples, its answer taken as greedy; `rule` and `logprobs` as of `SemanticEntropy`.
+    Blocks. Raises `ScorerError`.
 
     The full matrices of all rows are asked first, pairs of similar length together.
     """
-    return asyncio.run(_judge_rows(model, rows, progress))
+    return asyncio.run(_judge_rows(model, rows, Rule(rule), logprobs, progress))
 
 
-async def _judge_rows(model: BlockingModel, rows: Sequence[RoutingRow], progress: Progress) -> Judgement:
+async def _judge_rows(
+    model: BlockingModel, rows: Sequence[RoutingRow], rule: Rule, logprobs: bool, progress: Progress
+) -> Judgement:
     began = time.perf_counter()
     memo = Memo(Blocking(model))
     most = most_probes(max((len(row.cheap.samples) for row in rows), default=0))
-    scorer = SemanticEntropy(memo, logprobs=True, most_probes=most)
+    scorer = SemanticEntropy(memo, rule=rule, logprobs=logprobs, most_probes=most)
     texts = [_sampled(row) for row in rows]
     await memo.relations([pair for each in texts for pair in matrix_pairs(each, memo)], progress=progress)
     judged = [await _judge(memo, scorer, row, each) for row, each in zip(rows, texts, strict=True)]
@@ -94,7 +103,13 @@ async def _judge(memo: Memo, scorer: SemanticEntropy, row: RoutingRow, texts: Sa
     )
     own = () if evidence.answer_cluster is None else (evidence.answer_cluster,)
     relations = await all_relations(memo, texts)
-    measures = measures_of(texts, (*own, *evidence.assignment), relations, answer_logprobs=leg.logprobs)
+    measures = measures_of(
+        texts,
+        (*own, *evidence.assignment),
+        relations,
+        answer_logprobs=leg.logprobs,
+        first_top_logprobs=leg.first_top_logprobs,
+    )
     pairs = matrix_pairs(texts, memo)
     return Judged(
         evidence=evidence,
@@ -114,21 +129,19 @@ def _sampled(row: RoutingRow) -> SampledRow:
     means = None
     if leg.logprobs and leg.sample_logprobs is not None:
         means = [sum(leg.logprobs) / len(leg.logprobs), *leg.sample_logprobs]
-    return SampledRow(row.question, leg.samples, leg.answer, means)
+    return SampledRow(row.question, leg.samples, leg.answer, means, leg.p_true)
 
 
 def _confidence(leg: CheapLeg) -> Confidence | None:
     values = leg.logprobs
     if not values:
         return None
-    return Confidence(TokenLogprob("", values[0]), sum(values) / len(values), min(values), len(values))
+    top = tuple(("", logprob) for logprob in leg.first_top_logprobs or ())
+    return Confidence(TokenLogprob("", values[0], top), sum(values) / len(values), min(values), len(values))
 
 
 def _defined(measures: dict[str, float | None], leg: CheapLeg) -> dict[str, float | None]:
     """Without samples the table takes them to agree; here there is then nothing to measure."""
-    if leg.logprobs:  # the table knows the answer's only together with those of all samples
-        measures["mean-token-surprise"] = -sum(leg.logprobs) / len(leg.logprobs)
-        measures["sequence-surprise"] = -sum(leg.logprobs)
     if leg.samples:
         return measures
     return {name: value if family(name) is Family.ALONE else None for name, value in measures.items()}

@@ -10,7 +10,8 @@ import numpy as np
 
 from streamroute.evaluation.baselines import BASELINES, NEEDS_SAMPLES
 from streamroute.evaluation.folds import logistic_out_of_fold
-from streamroute.evaluation.judged import Judged
+from streamroute.evaluation.judged import Judged, Judgement
+from streamroute.evaluation.learned import LEARNED, learned_out_of_fold
 from streamroute.evaluation.metrics import Bools, Floats, Ints
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.uncertainty.measures.families import Family, family
@@ -38,12 +39,15 @@ class Kind(enum.StrEnum):
     OURS = "ours"
     MEASURE = "measure"
     BASELINE = "baseline"
+    LEARNED = "learned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Method:
     """`scores` (n,): of each row, higher is less certain; None where they are not defined for all. `undefined`: for how
-    many they are not. `probes` and `nli_pairs`: what it needs, on average of a row."""
+    many they are not. `probes` and `nli_pairs`: the samples and the comparisons that it needs, on average of a row;
+    what the cheap model says of its own answer is not counted. `milliseconds`: what those comparisons took, at the
+    pace of this judgement, everything that is computed from them included; 0 where no model is asked."""
 
     name: str
     kind: Kind
@@ -51,14 +55,17 @@ class Method:
     undefined: int
     probes: float
     nli_pairs: float
+    milliseconds: float
 
 
-def methods_of(rows: Sequence[RoutingRow], judged: Sequence[Judged], wrong: Bools, folds: Ints) -> list[Method]:
-    """Ours, every measure that is defined for some row, and the baselines."""
+def methods_of(rows: Sequence[RoutingRow], judgement: Judgement, wrong: Bools, folds: Ints) -> list[Method]:
+    """Ours, every measure and baseline that is defined for some row, and the learned routers."""
+    judged = judgement.rows
     samples = _mean([len(row.cheap.samples) for row in rows])
     clustering = _mean([each.evidence.nli_pairs for each in judged])
     matrix = _mean([each.pairs for each in judged])
     against_answer = _mean([each.answer_pairs for each in judged])
+    pace = 1_000 * judgement.seconds / judgement.passes if judgement.passes else 0.0
 
     def cost(name: str) -> tuple[float, float]:
         match family(name):
@@ -72,20 +79,36 @@ def methods_of(rows: Sequence[RoutingRow], judged: Sequence[Judged], wrong: Bool
                 return samples, against_answer
         return samples, matrix
 
+    def method(
+        name: str, kind: Kind, scores: Floats | None, costs: tuple[float, float] = (0.0, 0.0), undefined: int = 0
+    ) -> Method:
+        probes, nli_pairs = costs
+        return Method(
+            name=name,
+            kind=kind,
+            scores=scores,
+            undefined=undefined,
+            probes=probes,
+            nli_pairs=nli_pairs,
+            milliseconds=nli_pairs * pace,
+        )
+
     scores = np.array([each.evidence.score for each in judged])
-    fitted = _fitted(judged, wrong, folds)
     found = [
-        Method(name=OURS, kind=Kind.OURS, scores=scores, undefined=0, probes=samples, nli_pairs=clustering),
-        Method(name=FITTED, kind=Kind.OURS, scores=fitted, undefined=0, probes=samples, nli_pairs=clustering),
+        method(OURS, Kind.OURS, scores, (samples, clustering)),
+        method(FITTED, Kind.OURS, _fitted(judged, wrong, folds), (samples, clustering)),
     ]
     for name in judged[0].measures:
-        values = [each.measures[name] for each in judged]
-        if any(value is not None for value in values):
-            found.append(_method(name, Kind.MEASURE, values, *cost(name)))
+        values, undefined = _defined([each.measures[name] for each in judged])
+        if undefined < len(rows):
+            found.append(method(name, Kind.MEASURE, values, cost(name), undefined))
     for name, baseline in BASELINES.items():
-        values = [baseline(row.cheap) for row in rows]
-        if any(value is not None for value in values):
-            found.append(_method(name, Kind.BASELINE, values, samples if name in NEEDS_SAMPLES else 0.0, 0.0))
+        values, undefined = _defined([baseline(row.cheap) for row in rows])
+        if undefined < len(rows):
+            costs = (samples if name in NEEDS_SAMPLES else 0.0, 0.0)
+            found.append(method(name, Kind.BASELINE, values, costs, undefined))
+    for name, read in LEARNED.items():
+        found.append(method(name, Kind.LEARNED, learned_out_of_fold(read(rows), wrong, folds)))
     return found
 
 
@@ -95,11 +118,11 @@ def _fitted(judged: Sequence[Judged], wrong: Bools, folds: Ints) -> Floats | Non
     return logistic_out_of_fold(known, wrong, folds) if len(known) == len(features) else None
 
 
-def _method(name: str, kind: Kind, values: Sequence[float | None], probes: float, nli_pairs: float) -> Method:
+def _defined(values: Sequence[float | None]) -> tuple[Floats | None, int]:
+    """All of them, or None where some row lacks one, and how many do."""
     known = [value for value in values if value is not None]
-    missing = len(values) - len(known)
-    scores = np.array(known, dtype=np.float64) if not missing else None
-    return Method(name=name, kind=kind, scores=scores, undefined=missing, probes=probes, nli_pairs=nli_pairs)
+    undefined = len(values) - len(known)
+    return (None if undefined else np.array(known, dtype=np.float64)), undefined
 
 
 def _mean(values: Sequence[int]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,8 @@ class Figures:
     labels of one kind.
 
     `ece` is the calibration error of the score after Platt scaling out of fold, the same for every method; `ece_raw`
-    that of the score as it is, where it stays within [0, 1]. `probes` and `nli_pairs` are means of a row.
+    that of the score as it is, where it stays within [0, 1]. `probes`, `nli_pairs` and `milliseconds` are means of a
+    row, as of a `Method`.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class Figures:
     routed: Routed | None = None
     probes: float
     nli_pairs: float
+    milliseconds: float
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -71,6 +73,7 @@ class Figures:
             **_routed_as_dict(routed),
             "probes": self.probes,
             "nli_pairs": self.nli_pairs,
+            "milliseconds": self.milliseconds,
         }
 
 
@@ -178,7 +181,7 @@ def assess_routing(
     questions = [normalize(row.question) or row.question for row in rows]
     _, groups = np.unique(questions, return_inverse=True)
     fold = folds_by_group(questions, wrong, folds)
-    methods = methods_of(rows, judgement.rows, wrong, fold)
+    methods = methods_of(rows, judgement, wrong, fold)
     pairing = _Pairing.of(rows)
     draws = draw_groups(groups)
     figures = {each.name: _figures(each, wrong, draws, fold, pairing) for each in methods if not each.undefined}
@@ -241,11 +244,14 @@ class _Pairing:
 
 def _figures(method: Method, wrong: Bools, draws: Ints, folds: Ints, pairing: _Pairing) -> Figures:
     scores = method.scores
+    costs = Figures(
+        kind=method.kind, probes=method.probes, nli_pairs=method.nli_pairs, milliseconds=method.milliseconds
+    )
     if scores is None:
-        return Figures(kind=method.kind, probes=method.probes, nli_pairs=method.nli_pairs)
+        return costs
     calibrated = platt_out_of_fold(scores, wrong, folds)
-    return Figures(
-        kind=method.kind,
+    return replace(
+        costs,
         auroc=metrics.auroc(scores, wrong),
         auroc_ci=interval_of(resampled_auroc(scores, wrong, draws)),
         aurc=selective.aurc(scores, wrong),
@@ -254,8 +260,6 @@ def _figures(method: Method, wrong: Bools, draws: Ints, folds: Ints, pairing: _P
         ece=None if calibrated is None else selective.calibration_error(calibrated, wrong),
         ece_raw=selective.calibration_error(scores, wrong),
         routed=pairing.routed(scores[pairing.rows]) if len(pairing.rows) else None,
-        probes=method.probes,
-        nli_pairs=method.nli_pairs,
     )
 
 
@@ -265,7 +269,7 @@ def _differences(
     scores = {each.name: each.scores for each in methods if each.scores is not None}
     areas = {name: each.auroc for name, each in ranked.items() if each.auroc is not None}
     found = []
-    for kind in (Kind.BASELINE, Kind.MEASURE):
+    for kind in (Kind.BASELINE, Kind.MEASURE, Kind.LEARNED):
         best = next((name for name in areas if ranked[name].kind is kind), None)
         for name in (OURS, FITTED):
             if best is None or name not in areas:

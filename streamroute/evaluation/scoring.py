@@ -179,9 +179,10 @@ def measures_of(
     relations: tuple[Matrix, Matrix, Matrix] | None,
     *,
     answer_logprobs: Sequence[float] | None = None,
+    first_top_logprobs: Sequence[float] | None = None,
 ) -> dict[str, float | None]:
     """Every measure of the row's texts in these clusters, None where it is not defined, lacks an input or is not
-    finite. `answer_logprobs`: of each token of the answer."""
+    finite. `answer_logprobs`: of each token of the answer; `first_top_logprobs`: of its most likely first ones."""
     entailment, neutral, contradiction = (None, None, None) if relations is None else relations
     answered = row.answer is not None
     values = measure_all(
@@ -193,6 +194,7 @@ def measures_of(
             contradiction=contradiction,
             mean_token_logprobs=row.logprobs,
             answer_token_logprobs=answer_logprobs or None,
+            first_token_top_logprobs=first_top_logprobs or None,
             p_true_logprob=row.p_true,
             answer_sampled=not answered,
         )

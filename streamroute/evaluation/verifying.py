@@ -21,14 +21,15 @@ Is the proposed answer:
 Reply with one letter, A or B."""
 _SYSTEM = "You judge whether a proposed answer is true."
 _TOP = 20
+_OPEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
     """`p_true`: the natural log of the probability of "(A) True" against "(B) False" as the first token (Kadavath et
-    al. 2022, arXiv:2207.05221, section 3.2), None where no log-probabilities were given or neither letter was likely.
-    `share`: of the sampled verdicts that were one, how many were true (AutoMix, arXiv:2310.12963, section 3.1); None
-    where none was."""
+    al. 2022, arXiv:2207.05221, section 3.2), None where no log-probabilities were given. `share`: of the sampled
+    verdicts that were one, how many were true (AutoMix, arXiv:2310.12963, section 3.1), None where it was not asked.
+    Who says neither leaves it open: one half."""
 
     p_true: float | None
     share: float | None
@@ -45,7 +46,7 @@ def verification_request(tier: Tier, question: str, answer: str, *, votes: int, 
 def verification_of(texts: Iterable[str], first: TokenLogprob | None) -> Verification:
     """From the sampled texts and the first token of one of them with its alternatives."""
     verdicts = [verdict for text in texts if (verdict := _verdict(text)) is not None]
-    share = sum(verdicts) / len(verdicts) if verdicts else None
+    share = sum(verdicts) / len(verdicts) if verdicts else _OPEN
     return Verification(p_true=_p_true(first), share=share)
 
 
@@ -55,8 +56,10 @@ def _p_true(first: TokenLogprob | None) -> float | None:
         if (verdict := _verdict(token)) is not None:
             mass[verdict] += math.exp(logprob)
     both = mass[True] + mass[False]
-    if not both:
+    if first is None or not first.top:
         return None
+    if not both:
+        return math.log(_OPEN)
     return max(math.log(mass[True] / both), LEAST_LOGPROB) if mass[True] else LEAST_LOGPROB
 
 

@@ -49,5 +49,12 @@ def test_a_vote_is_lost_by_all_but_the_most_frequent_spelling() -> None:
     assert scored("majority-vote", "blue", "red", "Red.", "blue", "green") == 0.5
 
 
+def test_an_answer_that_the_model_calls_false_itself_is_uncertain() -> None:
+    of = BASELINES["self-verification"]
+    assert [of(CheapLeg("a", [], self_verified=share)) for share in (1.0, 0.75, 0.0)] == [0, 0.25, 1]
+    assert of(CheapLeg("a", ["b"])) is None
+
+
 def test_without_samples_only_the_answer_can_be_scored() -> None:
-    assert {name for name, baseline in BASELINES.items() if baseline(CheapLeg("", [])) is None} == NEEDS_SAMPLES
+    alone = CheapLeg("", [], self_verified=0.5)
+    assert {name for name, baseline in BASELINES.items() if baseline(alone) is None} == NEEDS_SAMPLES

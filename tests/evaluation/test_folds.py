@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamroute.core.types import Features
-from streamroute.evaluation.folds import folds_by_group, logistic_out_of_fold, platt_out_of_fold
+from streamroute.evaluation.folds import (
+    Predict,
+    folds_by_group,
+    logistic_out_of_fold,
+    out_of_fold,
+    platt_out_of_fold,
+)
+from streamroute.evaluation.metrics import Floats, Ints
 
 
 @given(st.lists(st.tuples(st.text(max_size=2), st.booleans()), min_size=1, max_size=40), st.integers(2, 7))
@@ -53,6 +60,23 @@ def test_a_row_is_predicted_without_its_own_label() -> None:
         assert found[folds == 2].tolist() == other[folds == 2].tolist()
         assert found[folds != 2].tolist() != other[folds != 2].tolist()
         assert found[np.argmax(values)] > found[np.argmin(values)]
+
+
+def test_any_fit_sees_the_other_folds_and_predicts_its_own() -> None:
+    wrong, folds = np.array([True, False] * 4), np.array([0, 0, 1, 1, 2, 2, 2, 2])
+    seen_by: dict[int, list[int]] = {}
+
+    def fit(seen: Ints) -> Predict:
+        def predict(rows: Ints) -> Floats:
+            seen_by.update(dict.fromkeys(rows.tolist(), seen.tolist()))
+            return rows / 10
+
+        return predict
+
+    found = out_of_fold(fit, wrong, folds)
+    assert found is not None
+    assert found.tolist() == [i / 10 for i in range(8)]
+    assert seen_by == {i: [j for j in range(8) if folds[j] != folds[i]] for i in range(8)}
 
 
 def test_scaling_is_indifferent_to_the_unit_of_a_score() -> None:

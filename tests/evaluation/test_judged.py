@@ -8,7 +8,7 @@ import pytest
 from streamroute.core.types import Sample
 from streamroute.errors import ScorerError
 from streamroute.evaluation.judged import judge_rows, with_samples
-from streamroute.evaluation.rows import CheapLeg, RoutingRow, Timing
+from streamroute.evaluation.rows import LEAST_LOGPROB, CheapLeg, RoutingRow, Timing
 from streamroute.evaluation.sampled import SampledRow
 from streamroute.evaluation.scoring import Memo, score_row
 from streamroute.uncertainty.base import Pair, Relations
@@ -88,6 +88,19 @@ def test_without_samples_the_answer_alone_is_measured() -> None:
     assert known == {"mean-token-surprise": 1.0, "sequence-surprise": 2.0, "least-token-surprise": 1.5}
     assert alone.evidence.features is not None
     assert alone.evidence.features.doubt is not None
+
+
+def test_what_the_model_says_of_its_answer_is_measured_with_samples_and_without() -> None:
+    leg = CheapLeg("a", [], correct=True, first_top_logprobs=[-1.0, -1.0], p_true=LEAST_LOGPROB)
+    (alone,) = judge_rows(Written(), [RoutingRow("", "Q", leg)]).rows
+    known = {name: value for name, value in alone.measures.items() if value is not None}
+    assert known == {"first-token-entropy": pytest.approx(1.0), "p-true": 1.0}
+    leg = CheapLeg("a", ["b"], correct=True, first_top_logprobs=[-1.0, LEAST_LOGPROB], p_true=0.0, logprobs=[-0.5, -1])
+    (found,) = judge_rows(Written(), [RoutingRow("", "Q", leg)]).rows
+    assert found.measures["p-true"] == 0
+    assert found.measures["first-token-entropy"] == pytest.approx(0.0)
+    assert found.measures["bsdetector"] is not None
+    assert (found.measures["cocoa-msp"], found.measures["cocoa-ppl"]) == pytest.approx((1.5 * 0.95, 0.75 * 0.95))
 
 
 def test_log_probabilities_of_samples_bring_the_measures_that_weigh_them() -> None:

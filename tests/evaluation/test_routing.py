@@ -2,22 +2,24 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from streamroute.evaluation.judged import judge_rows
+from streamroute.evaluation.learned import LEARNED
 from streamroute.evaluation.methods import FITTED, OURS, Kind
 from streamroute.evaluation.metrics import auroc
 from streamroute.evaluation.routing import RoutingReport, assess_routing, evaluate_routing
-from streamroute.evaluation.rows import CheapLeg, RoutingRow
+from streamroute.evaluation.rows import LEAST_LOGPROB, CheapLeg, RoutingRow
 from tests.evaluation.judges import Written
 from tests.evaluation.routes import ROWS, row
 
 FIGURES = {
     "kind", "auroc", "auroc_ci", "aurc", "auarc", "prr", "ece", "ece_raw", "points", "accuracy_at", "apgr", "cpt50",
-    "cpt80", "aiq", "probes", "nli_pairs",
+    "cpt80", "aiq", "probes", "nli_pairs", "milliseconds",
 }  # fmt: skip
 
 
@@ -49,6 +51,7 @@ def test_every_method_has_every_figure_under_the_same_names() -> None:
         found["methods"]
     )
     assert {"discrete-se", "snne-nli", "kle", "deg-entailment", "majority-vote"} <= set(found["methods"])
+    assert {"semantic-agreement", "query-router", "answer-scorer"} <= set(found["methods"])
     for figures in found["methods"].values():
         assert set(figures) == FIGURES
         assert [rate for rate, _ in figures["points"]] == pytest.approx([i / 10 for i in range(11)])
@@ -98,7 +101,18 @@ def test_costs_are_told_by_what_a_method_needs() -> None:
         assert (methods[name].probes, methods[name].nli_pairs) == (3, 0)
     clustering, answer, matrix = (methods[n].nli_pairs for n in ("discrete-se", "answer-deg-entailment", "kle"))
     assert methods[OURS].nli_pairs == clustering > 0
-    assert 0 < answer < matrix
+    assert 0 < answer < matrix == methods["semantic-agreement"].nli_pairs
+    for name in LEARNED:
+        assert (methods[name].probes, methods[name].nli_pairs) == (0, 0)
+
+
+def test_time_is_that_of_the_comparisons_at_the_pace_of_the_judgement() -> None:
+    judgement = replace(judge_rows(Written(), ROWS), seconds=3.0)
+    methods = assess_routing(ROWS, judgement).methods
+    for each in methods.values():
+        assert each.milliseconds == pytest.approx(each.nli_pairs * 3_000 / judgement.passes)
+    assert methods["random"].milliseconds == methods["query-router"].milliseconds == 0 < methods[OURS].milliseconds
+    assert all(each.milliseconds == 0 for each in report(ROWS, samples=0).methods.values())
 
 
 def test_only_so_many_samples_are_used() -> None:
@@ -111,7 +125,7 @@ def test_no_samples_leave_the_answer_alone() -> None:
     found = report(ROWS, samples=0)
     require_finite(found.as_dict())
     assert (found.n, found.without_samples, found.samples, found.nli_pairs) == (6, 0, 0, 0)
-    assert set(found.methods) == {OURS, FITTED, "random", "refusal", "disclaimer", "length"}
+    assert set(found.methods) == {OURS, FITTED, "random", "refusal", "disclaimer", "length", *LEARNED}
     assert found.methods[OURS].auroc is not None
 
 
@@ -126,7 +140,7 @@ def test_one_kind_of_answers_ranks_nothing(correct: bool) -> None:
     require_finite(found.as_dict())
     for each in found.methods.values():
         assert (each.auroc, each.auroc_ci, each.prr, each.ece) == (None, None, None, None)
-    assert found.methods[FITTED].aurc is None
+    assert all(found.methods[name].aurc is None for name in (FITTED, *LEARNED))
     assert found.differences == ()
     assert found.always_cheap == float(correct)
 
@@ -149,7 +163,8 @@ def test_a_question_asked_twice_is_one_group() -> None:
 def test_a_method_that_some_row_lacks_is_named_and_left_out() -> None:
     leg = CheapLeg("Ann", ["Ann"], correct=True, logprobs=[-1.0])
     found = report([*ROWS, RoutingRow("", "Whose?", leg)])
-    assert found.undefined == {"mean-token-surprise": 6, "sequence-surprise": 6, "least-token-surprise": 6}
+    surprises = "mean-token-surprise", "sequence-surprise", "least-token-surprise", "cocoa-msp", "cocoa-ppl"
+    assert found.undefined == dict.fromkeys(surprises, 6)
     assert not set(found.undefined) & set(found.methods)
     known = report([RoutingRow("", f"{i}?", CheapLeg("a", ["b"], "", i > 2, [-0.1 * i - 0.1])) for i in range(6)])
     assert known.undefined == {}
@@ -157,10 +172,33 @@ def test_a_method_that_some_row_lacks_is_named_and_left_out() -> None:
     assert known.methods["mean-token-surprise"].probes == 0
 
 
+def test_what_the_model_says_of_its_answer_is_compared_where_it_is_recorded() -> None:
+    def said(i: int) -> RoutingRow:
+        leg = CheapLeg(
+            f"a{i}",
+            ["b", "c"],
+            correct=i % 2 == 0,
+            logprobs=[-0.1, -0.2 * i],
+            first_top_logprobs=[-0.1, -3.0 + i / 4, LEAST_LOGPROB],
+            p_true=LEAST_LOGPROB if i % 2 else -0.01 * (i + 1),
+            self_verified=1 - i / 8,
+        )
+        return RoutingRow("", f"{i}?", leg)
+
+    found = report([said(i) for i in range(8)])
+    require_finite(found.as_dict())
+    assert {"p-true", "first-token-entropy", "bsdetector", "self-verification", "cocoa-msp"} <= set(found.methods)
+    assert found.methods["p-true"].auroc == 1
+    assert found.methods["self-verification"].kind is Kind.BASELINE
+    assert found.methods["p-true"].probes == found.methods["self-verification"].probes == 0
+    part = report([said(0), *ROWS])
+    assert part.undefined["p-true"] == part.undefined["self-verification"] == 6
+
+
 def test_ours_are_compared_with_the_best_of_each_kind() -> None:
     found = report(ROWS * 4)
     assert [(each.method, each.kind) for each in found.differences] == [
-        (OURS, Kind.BASELINE), (FITTED, Kind.BASELINE), (OURS, Kind.MEASURE), (FITTED, Kind.MEASURE)
+        (name, kind) for kind in (Kind.BASELINE, Kind.MEASURE, Kind.LEARNED) for name in (OURS, FITTED)
     ]  # fmt: skip
     for each in found.differences:
         ours, best = found.methods[each.method].auroc, found.methods[each.against].auroc

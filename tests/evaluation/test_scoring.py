@@ -15,7 +15,15 @@ from streamroute.uncertainty.clustering import Rule
 from streamroute.uncertainty.judge import SemanticEntropy
 from streamroute.uncertainty.measures.families import Family, family
 from tests.uncertainty.meanings import CONTRADICTS, ENTAILS, NEUTRAL, Meanings, Scripted
-from tests.uncertainty.measures.test_table import NAMES, NEEDS_MEANS, NEEDS_RELATIONS, NEEDS_SUMS
+from tests.uncertainty.measures.test_table import (
+    NAMES,
+    NEEDS_MEAN_OF_ANSWER,
+    NEEDS_MEANS,
+    NEEDS_RELATIONS,
+    NEEDS_SUM_OF_ANSWER,
+    NEEDS_SUMS,
+    NEEDS_TOKENS,
+)
 
 ROW = SampledRow("Which animal?", ["red hen", "blue fox", "red dog"], "red fox")
 
@@ -73,17 +81,15 @@ async def test_without_a_matrix_only_what_needs_it_is_missing() -> None:
     assert scored.entailment is scored.contradiction is None
     assert scored.nli_pairs == len(model.asked) < 6
     known = {name for name, value in scored.measures.items() if value is not None}
-    missing = NEEDS_RELATIONS | NEEDS_MEANS | NEEDS_SUMS | {"p-true", "first-token-entropy", "least-token-surprise"}
-    assert known == set(NAMES) - missing
+    of_answer = NEEDS_TOKENS | NEEDS_MEAN_OF_ANSWER | NEEDS_SUM_OF_ANSWER | {"p-true", "first-token-entropy"}
+    assert known == set(NAMES) - (NEEDS_RELATIONS | NEEDS_MEANS | NEEDS_SUMS | of_answer)
 
 
 async def test_log_probabilities_bring_the_measures_that_need_them() -> None:
     row = SampledRow("", ["red hen", "blue fox"], "red fox", [-0.5, -1.0, -2.0], -0.1)
     measures = (await score_row(Meanings(), row)).measures
-    assert {name for name, value in measures.items() if value is None} == NEEDS_SUMS | {
-        "first-token-entropy",
-        "least-token-surprise",
-    }
+    missing = NEEDS_SUMS | NEEDS_SUM_OF_ANSWER | NEEDS_TOKENS | {"first-token-entropy"}
+    assert {name for name, value in measures.items() if value is None} == missing
     assert measures["mean-token-surprise"] == 0.5
     assert measures["p-true"] == pytest.approx(1 - math.exp(-0.1))
 

@@ -25,10 +25,14 @@ def test_spellings_of_a_verdict_are_added_up() -> None:
     assert verification_of([], token).p_true == pytest.approx(math.log(0.8))
 
 
-def test_without_a_letter_or_log_probabilities_nothing_is_known() -> None:
-    assert verification_of([], first(The=0.9)).p_true is None
-    assert verification_of([], None).p_true is None
-    assert verification_of(["The", ""], None).share is None
+def test_who_says_neither_leaves_it_open() -> None:
+    assert verification_of([], first(The=0.9)).p_true == pytest.approx(math.log(0.5))
+    assert verification_of(["The", ""], None).share == 0.5
+
+
+def test_without_log_probabilities_no_probability_is_known() -> None:
+    assert verification_of(["A"], None).p_true is None
+    assert verification_of(["A"], TokenLogprob("A", -0.1)).p_true is None
 
 
 def test_a_certain_no_is_a_log_probability_that_a_row_may_hold() -> None:

@@ -24,9 +24,13 @@ class Family(enum.StrEnum):
         return self in (Family.ANSWER, Family.ALONE)
 
 
-_ALONE = frozenset(
-    ("mean-token-surprise", "sequence-surprise", "least-token-surprise", "first-token-entropy", "p-true")
-)
+_BY_NAME = {
+    **dict.fromkeys(
+        ("mean-token-surprise", "sequence-surprise", "least-token-surprise", "first-token-entropy", "p-true"),
+        Family.ALONE,
+    ),
+    "semantic-agreement": Family.GRAPH,
+}
 _BY_START = {
     **dict.fromkeys(("snne", "wsnne"), Family.NEIGHBOURS),
     "dissimilarity": Family.WORDS,
@@ -38,4 +42,4 @@ _BY_START = {
 
 def family(name: str) -> Family:
     """The family of a measure of `measure_all`, by its name."""
-    return Family.ALONE if name in _ALONE else _BY_START.get(name.partition("-")[0], Family.MEANINGS)
+    return _BY_NAME.get(name, _BY_START.get(name.partition("-")[0], Family.MEANINGS))

@@ -13,6 +13,7 @@ __all__ = (
     "confidences",
     "degree_uncertainty",
     "eccentricity",
+    "mean_disagreement",
     "non_contradiction",
     "sum_of_eigenvalues",
     "tempered",
@@ -66,6 +67,16 @@ def degree_uncertainty(affinity: Matrix) -> float:
     The released code sums what this averages and leaves the affinity directed; for one n the ranking is the same.
     """
     return 1 - float(affinity.mean()) if len(affinity) else 0.0
+
+
+def mean_disagreement(affinity: Matrix) -> float:
+    """One minus the mean affinity of two different texts, in [0, 1]: what a semantic agreement cascade defers by
+    (Soiffer, Kolawole and Smith 2025, arXiv:2509.21837; there of the answers of several models). 0 for fewer than two.
+
+    This is Deg without the texts' likeness to themselves: on as many texts, and the same affinity, it ranks alike.
+    """
+    n = len(affinity)
+    return degree_uncertainty(affinity) * n / (n - 1) if n > 1 else 0.0
 
 
 def confidences(affinity: Matrix) -> Matrix:

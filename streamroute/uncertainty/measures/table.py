@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -39,6 +40,8 @@ def measure_all(samples: SampleSet) -> Values:
         "dissimilarity-rouge-l": lexical.mean_dissimilarity(rouge[pool]),
         "dissimilarity-jaccard": lexical.mean_dissimilarity(jaccard[pool]),
         **_graphs(relations, jaccard, head),
+        # Unlike Deg: of the probabilities as they are, and the answer is one of the texts that have to agree.
+        "semantic-agreement": None if relations is None else graph.mean_disagreement(graph.agreement(relations[0])),
         "kle": None if relations is None else _kle(relations, pool),
         **_of_the_answer(samples),
         **_against_samples(samples),
@@ -107,14 +110,24 @@ def _kle(relations: tuple[Matrix, Matrix, Matrix], pool: tuple[slice, slice]) ->
 def _of_the_answer(samples: SampleSet) -> Values:
     """What its log-probabilities alone say of the answer."""
     tokens, top, p_true = samples.answer_token_logprobs, samples.first_token_top_logprobs, samples.p_true_logprob
-    means, sums = samples.mean_token_logprobs, samples.sequence_logprobs
+    mean, whole = _surprises(samples)
     return {
-        "mean-token-surprise": -means[0] if means else None,
-        "sequence-surprise": -sums[0] if sums else None,
+        "mean-token-surprise": mean,
+        "sequence-surprise": whole,
         "least-token-surprise": confidence.least_token_surprise(tokens) if tokens is not None else None,
         "first-token-entropy": confidence.first_token_entropy(top) if top is not None else None,
         "p-true": confidence.p_true_uncertainty(p_true) if p_true is not None else None,
     }
+
+
+def _surprises(samples: SampleSet) -> tuple[float | None, float | None]:
+    """Of the answer's mean token and of all of it: by its own tokens, where those are known, for what is known of every
+    text is often less."""
+    if samples.answer_token_logprobs is not None:
+        tokens = samples.answer_token_logprobs
+        return confidence.mean_token_surprise(tokens), -math.fsum(tokens)
+    means, sums = samples.mean_token_logprobs, samples.sequence_logprobs
+    return -means[0] if means else None, -sums[0] if sums else None
 
 
 def _against_samples(samples: SampleSet) -> Values:
@@ -138,10 +151,10 @@ def _against_samples(samples: SampleSet) -> Values:
     ):
         values[name] = float(selfcheck.sentence_scores(e[None], d[None])[0])
     similarities = graph.agreement(entailment)[0, 1:].tolist()
-    if samples.sequence_logprobs is not None:
-        values["cocoa-msp"] = confidence.cocoa(-samples.sequence_logprobs[0], similarities)
+    mean, whole = _surprises(samples)
+    values["cocoa-msp"] = None if whole is None else confidence.cocoa(whole, similarities)
+    values["cocoa-ppl"] = None if mean is None else confidence.cocoa(mean, similarities)
     if samples.mean_token_logprobs is not None:
-        values["cocoa-ppl"] = confidence.cocoa(-samples.mean_token_logprobs[0], similarities)
         # Every different text once; of equal ones the first stands for all. The answer is the premise, as released.
         once = [i for i in range(1, len(samples.texts)) if samples.texts[i] not in samples.texts[1:i]]
         means = [samples.mean_token_logprobs[i] for i in once]

@@ -9,7 +9,7 @@ from tests.uncertainty.measures.test_table import NAMES
     [
         (Family.NEIGHBOURS, {"snne-rouge-l", "wsnne-nli"}),
         (Family.WORDS, {"dissimilarity-jaccard"}),
-        (Family.GRAPH, {"eigv-jaccard", "deg-entailment", "ecc-contradiction"}),
+        (Family.GRAPH, {"eigv-jaccard", "deg-entailment", "ecc-contradiction", "semantic-agreement"}),
         (Family.KERNEL, {"kle"}),
         (Family.ANSWER, {"answer-deg-jaccard", "semantic-density", "bsdetector", "cocoa-ppl"}),
         (Family.ALONE, {"p-true", "first-token-entropy", "mean-token-surprise"}),

@@ -11,6 +11,7 @@ from streamroute.uncertainty.measures.graph import (
     confidences,
     degree_uncertainty,
     eccentricity,
+    mean_disagreement,
     non_contradiction,
     sum_of_eigenvalues,
     tempered,
@@ -53,6 +54,12 @@ def test_deg_is_the_trace_of_what_degrees_lack(affinity: Matrix) -> None:
     expected = sum(n - sum(row) for row in affinity.tolist()) / n**2
     assert degree_uncertainty(affinity) == pytest.approx(expected, abs=1e-12)
     assert 0 <= degree_uncertainty(affinity) <= 1 - 1 / n + 1e-12
+
+
+@given(affinities())
+def test_disagreement_is_what_pairs_of_different_texts_lack_of_one(affinity: Matrix) -> None:
+    pairs = [1 - affinity[i, j] for i in range(len(affinity)) for j in range(i)]
+    assert mean_disagreement(affinity) == pytest.approx(sum(pairs) / len(pairs) if pairs else 0, abs=1e-12)
 
 
 @given(affinities())
@@ -124,6 +131,6 @@ def test_tempering_by_three_flattens() -> None:
 
 def test_few_texts_have_defined_values() -> None:
     for affinity in (np.eye(0), np.eye(1)):
-        assert degree_uncertainty(affinity) == eccentricity(affinity) == 0
+        assert degree_uncertainty(affinity) == eccentricity(affinity) == mean_disagreement(affinity) == 0
         assert sum_of_eigenvalues(affinity) == len(affinity)
         assert confidences(affinity).tolist() == [1.0] * len(affinity)

@@ -19,6 +19,7 @@ NAMES = [
     "eigv-entailment", "deg-entailment", "ecc-entailment", "answer-deg-entailment",
     "eigv-contradiction", "deg-contradiction", "ecc-contradiction", "answer-deg-contradiction",
     "eigv-jaccard", "deg-jaccard", "ecc-jaccard", "answer-deg-jaccard",
+    "semantic-agreement",
     "kle",
     "mean-token-surprise", "sequence-surprise", "least-token-surprise", "first-token-entropy", "p-true",
     "selfcheck-nli-sample-premise", "selfcheck-nli-answer-premise",
@@ -28,13 +29,16 @@ NEEDS_RELATIONS = {
     "snne-nli", "snne-normalised-nli", "wsnne-nli", "kle", "cocoa-msp", "cocoa-ppl", "semantic-density", "bsdetector",
     "selfcheck-nli-sample-premise", "selfcheck-nli-answer-premise",
     "eigv-entailment", "deg-entailment", "ecc-entailment", "answer-deg-entailment",
-    "eigv-contradiction", "deg-contradiction", "ecc-contradiction", "answer-deg-contradiction",
+    "eigv-contradiction", "deg-contradiction", "ecc-contradiction", "answer-deg-contradiction", "semantic-agreement",
 }  # fmt: skip
 NEEDS_MEANS = {
-    "rao-se", "kuhn-se", "length-normalised-entropy", "wsnne-rouge-l", "wsnne-nli", "mean-token-surprise", "cocoa-ppl",
-    "semantic-density",
+    "rao-se", "kuhn-se", "length-normalised-entropy", "wsnne-rouge-l", "wsnne-nli", "semantic-density"
 }  # fmt: skip
-NEEDS_SUMS = {"polygraph-se", "predictive-entropy", "sequence-surprise", "cocoa-msp"}
+NEEDS_SUMS = {"polygraph-se", "predictive-entropy"}
+NEEDS_TOKENS = {"least-token-surprise"}
+# The answer's own tokens do for these as well.
+NEEDS_MEAN_OF_ANSWER = {"mean-token-surprise", "cocoa-ppl"}
+NEEDS_SUM_OF_ANSWER = {"sequence-surprise", "cocoa-msp"}
 
 
 def directed(n: int, value: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
@@ -75,7 +79,12 @@ def test_every_measure_is_higher_where_texts_differ_than_where_they_agree(n: int
         ({"entailment": None, "neutral": None, "contradiction": None}, NEEDS_RELATIONS),
         ({"mean_token_logprobs": None}, NEEDS_MEANS),
         ({"sequence_logprobs": None}, NEEDS_SUMS),
-        ({"answer_token_logprobs": None}, {"least-token-surprise"}),
+        ({"answer_token_logprobs": None}, NEEDS_TOKENS),
+        (
+            {"answer_token_logprobs": None, "mean_token_logprobs": None},
+            NEEDS_TOKENS | NEEDS_MEANS | NEEDS_MEAN_OF_ANSWER,
+        ),
+        ({"answer_token_logprobs": None, "sequence_logprobs": None}, NEEDS_TOKENS | NEEDS_SUMS | NEEDS_SUM_OF_ANSWER),
         ({"first_token_top_logprobs": None}, {"first-token-entropy"}),
         ({"p_true_logprob": None}, {"p-true", "bsdetector"}),
     ],
@@ -171,6 +180,28 @@ def test_a_greedy_answer_is_compared_but_not_counted() -> None:
         measure_all(replace(whole(2, agree=False), assignment=[1, 1]))["deg-entailment"]
     )
     assert found["answer-deg-entailment"] == measure_all(replace(greedy, answer_sampled=True))["answer-deg-entailment"]
+
+
+def test_the_surprise_of_the_answer_is_that_of_its_tokens_or_what_is_known_of_all_texts() -> None:
+    samples = replace(whole(3, agree=False), answer_token_logprobs=[-1.0, -5.0])
+    by_tokens, by_texts = measure_all(samples), measure_all(replace(samples, answer_token_logprobs=None))
+    assert (by_tokens["mean-token-surprise"], by_tokens["sequence-surprise"]) == (3, 6)
+    assert (by_texts["mean-token-surprise"], by_texts["sequence-surprise"]) == (3, 9)
+    assert by_tokens["cocoa-msp"] == pytest.approx(6 * (1 - 0.0001))
+
+
+def test_agreement_is_of_every_pair_the_answer_among_them() -> None:
+    entailment = np.array([[1, 0.9, 0.1], [0.7, 1, 0.2], [0.3, 0.0, 1]])
+    samples = SampleSet(
+        texts=["a", "b", "c"],
+        assignment=[0, 0, 1],
+        entailment=entailment,
+        neutral=1 - entailment,
+        contradiction=np.zeros((3, 3)),
+        answer_sampled=False,
+    )
+    for each in (samples, replace(samples, answer_sampled=True)):
+        assert measure_all(each)["semantic-agreement"] == pytest.approx(1 - (0.8 + 0.2 + 0.1) / 3)
 
 
 def test_a_sample_said_twice_counts_once_in_the_density_and_twice_elsewhere() -> None:

@@ -1,0 +1,153 @@
+"""All figures of one record set, as plain values."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from benchmarks.reporting.settings import Records, Settings
+from streamroute.errors import DataFileError
+from streamroute.evaluation import metrics
+from streamroute.evaluation.comparison.sets import Compared, compare
+from streamroute.evaluation.folds import folds_by_group
+from streamroute.evaluation.judged import Judgement, judge_rows, with_samples
+from streamroute.evaluation.methods import OURS, methods_of
+from streamroute.evaluation.rows import RoutingRow, read_rows
+from streamroute.nli.batcher import BlockingModel
+from streamroute.uncertainty.clustering import Rule
+from streamroute.uncertainty.normalize import normalize
+
+__all__ = ("figures_of", "rows_of")
+
+BY_COUNT = (OURS, "streamroute-fitted", "discrete-se", "snne-nli", "selfcheck-nli-answer-premise", "token-overlap")
+"""Whose ranking is looked at for each number of samples."""
+CUTS = (0.5,)
+"""What is left of each sample where samples are cut short."""
+EXAMPLES = 8
+
+
+def rows_of(records: Records) -> list[RoutingRow]:
+    """The rows of a set of which both answers have a label. Raises `DataFileError`, also where none has."""
+    path = Path(records.file)
+    rows = [row for row in read_rows(path, RoutingRow) if not records.kinds or row.kind in records.kinds]
+    paired = [row for row in rows if row.paired and row.cheap.samples]
+    if not paired:
+        raise DataFileError(f"{path}: no row of {records.name!r} has samples and labels of both answers")
+    return paired
+
+
+def figures_of(records: Records, model: BlockingModel, settings: Settings) -> dict[str, Any]:
+    """Everything but the systems."""
+    rows = rows_of(records)
+    judged = [with_samples(row, settings.samples) for row in rows]
+    judgement = judge_rows(model, judged)
+    compared = _compared(judged, judgement, settings)
+    return {
+        "models": {"cheap": rows[0].cheap.model, "large": rows[0].large.model if rows[0].large else ""},
+        **asdict(compared),
+        "by_count": _by_count(model, rows, settings),
+        "ablations": _ablations(model, judged, settings),
+        "failures": _failures(judged, judgement, texts=records.texts),
+    }
+
+
+def _compared(
+    rows: Sequence[RoutingRow], judgement: Judgement, settings: Settings, only: Collection[str] | None = None
+) -> Compared:
+    return compare(
+        rows,
+        judgement,
+        settings.billing,
+        share=settings.share,
+        resamples=settings.resamples,
+        together=settings.together,
+        only=only,
+    )
+
+
+def _areas(rows: Sequence[RoutingRow], judgement: Judgement, names: Sequence[str]) -> dict[str, float | None]:
+    wrong = np.array([not row.cheap.correct for row in rows])
+    fold = folds_by_group([normalize(row.question) or row.question for row in rows], wrong, 5)
+    found = {each.name: each for each in methods_of(rows, judgement, wrong, fold)}
+    scores = {name: found[name].scores if name in found else None for name in names}
+    return {name: None if each is None else metrics.auroc(each, wrong) for name, each in scores.items()}
+
+
+def _by_count(model: BlockingModel, rows: Sequence[RoutingRow], settings: Settings) -> dict[str, Any]:
+    """What each further sample brings: the AUROC of some methods, and the gap and the cost of ours, held out."""
+    most = min(len(row.cheap.samples) for row in rows)
+    counts = [count for count in settings.counts if count <= most]
+    found: dict[str, list[float | None]] = {name: [] for name in BY_COUNT}
+    held: dict[str, list[Any]] = {"escalated": [], "gap": [], "cost": []}
+    for count in counts:
+        cut = [with_samples(row, count) for row in rows]
+        entries = {each.name: each for each in _compared(cut, judge_rows(model, cut), settings, BY_COUNT).entries}
+        for name in BY_COUNT:
+            found[name].append(entries[name].auroc.value if name in entries else None)
+        for figure, values in held.items():
+            values.append(getattr(entries[OURS].held_out, figure))
+    return {"counts": counts, "auroc": found, "held_out": held}
+
+
+def _ablations(model: BlockingModel, rows: Sequence[RoutingRow], settings: Settings) -> list[dict[str, Any]]:
+    """The AUROC of the default score, one thing changed at a time; `difference` to nothing changed."""
+    variants: Mapping[str, Callable[[], tuple[Sequence[RoutingRow], Judgement]]] = {
+        "as it is": lambda: (rows, judge_rows(model, rows)),
+        **{f"rule: {rule}": lambda rule=rule: (rows, judge_rows(model, rows, rule=rule)) for rule in Rule},  # type: ignore[misc]
+        "without log-probabilities": lambda: (rows, judge_rows(model, rows, logprobs=False)),
+        **{f"samples cut to {share:.0%}": lambda share=share: _cut(model, rows, share) for share in CUTS},  # type: ignore[misc]
+    }
+    found: list[dict[str, Any]] = []
+    for name, variant in variants.items():
+        seen, judgement = variant()
+        area = _areas(seen, judgement, [OURS, "discrete-se"])
+        pairs = statistics.fmean(each.evidence.nli_pairs for each in judgement.rows)
+        found.append({"what": name, "auroc": area[OURS], "discrete_se": area["discrete-se"], "nli_pairs": pairs})
+    return found
+
+
+def _cut(model: BlockingModel, rows: Sequence[RoutingRow], share: float) -> tuple[Sequence[RoutingRow], Judgement]:
+    def short(row: RoutingRow) -> RoutingRow:
+        samples = [text[: max(1, round(share * len(text)))] for text in row.cheap.samples]
+        return msgspec.structs.replace(row, cheap=msgspec.structs.replace(row.cheap, samples=samples))
+
+    cut = [short(row) for row in rows]
+    return cut, judge_rows(model, cut)
+
+
+def _failures(rows: Sequence[RoutingRow], judgement: Judgement, *, texts: bool) -> dict[str, Any]:
+    """What the default score is most certain of and wrong, and the other way round."""
+    scores = [each.evidence.score for each in judgement.rows]
+    order = sorted(range(len(rows)), key=scores.__getitem__)
+    wrong = [i for i in order if not rows[i].cheap.correct]
+    right = [i for i in reversed(order) if rows[i].cheap.correct]
+    quarter = order[: max(1, len(order) // 4)]
+    sure = [i for i in quarter if not rows[i].cheap.correct]
+
+    def told(i: int) -> dict[str, Any]:
+        row, evidence = rows[i], judgement.rows[i].evidence
+        about = {"id": row.id, "score": round(scores[i], 3), "clusters": list(evidence.sizes)}
+        if not texts:
+            return about
+        said = {"question": row.question, "answer": row.cheap.answer, "gold": (row.gold or [""])[0]}
+        return (
+            about
+            | said
+            | {"large": row.large.answer if row.large else "", "large_right": bool(row.large and row.large.correct)}
+        )
+
+    return {
+        "certain_quarter": len(quarter),
+        "certain_and_wrong": len(sure),
+        "of_one_meaning": sum(len(judgement.rows[i].evidence.sizes) == 1 for i in sure),
+        "refusals": sum(judgement.rows[i].evidence.refusals > 0 for i in sure),
+        "large_right": sum(bool(rows[i].large and rows[i].large.correct) for i in sure),  # type: ignore[union-attr]
+        "wrong": [told(i) for i in wrong[:EXAMPLES]],
+        "right": [told(i) for i in right[:EXAMPLES]],
+    }
