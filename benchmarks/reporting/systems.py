@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.reporting.settings import Settings
+from streamroute.core.plan import AutoRelease
 from streamroute.evaluation.judged import with_samples
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.evaluation.simulation.evidence import BlockingJudge, judge_all
@@ -39,7 +40,6 @@ TOLD = (
     "probes",
     "nli_pairs",
 )
-ANNOYANCE = 8.0
 QUANTILES = tuple(i / 20 for i in range(21))
 
 
@@ -59,7 +59,7 @@ def systems_of(rows: Sequence[RoutingRow], model: BlockingModel, settings: Setti
             return run_system(made, routes, judge, billing, timings.judge)
 
         outcomes = {name: run(system(name, common)) for name in SYSTEMS if name != "auto"}
-        expected = auto_of(outcomes["retract"], ANNOYANCE)
+        expected = auto_of(outcomes["retract"], AutoRelease().annoyance)
         outcomes["auto"] = run(system("auto", replace(common, auto=expected)))
         for policy in STOPPING:
             made = system("hold", replace(one_by_one, policy=policy))  # type: ignore[arg-type]

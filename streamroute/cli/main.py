@@ -288,7 +288,7 @@ def _replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     parser.add_argument("--hedge-after", type=_seconds, metavar="S", help="start the large model beside the cheap one")
     parser.add_argument(
-        "--annoyance", type=_seconds, default=8.0, metavar="S", help="auto: a retraction, in seconds (8)"
+        "--annoyance", type=_seconds, default=9.0, metavar="S", help="auto: a retraction, in seconds (9)"
     )
     parser.add_argument(
         "--deadline", type=_seconds, default=2.5, metavar="S", help="keep if undecided then; inf: never"

@@ -154,7 +154,7 @@ class TimingSettings(Table, frozen=True, kw_only=True):
 class AutoSettings(Table, frozen=True, kw_only=True):
     """When `release = "auto"` holds an answer, and what becomes of a shown one on escalation. Times in seconds."""
 
-    annoyance: Annotated[float, Meta(ge=0)] = 8.0
+    annoyance: Annotated[float, Meta(ge=0)] = 9.0
     decision_gap: Annotated[float, Meta(ge=0)] = 0.8
     prior: Probability = 0.25
     on_escalation: Literal["retract", "append", "continue"] = "retract"

@@ -147,7 +147,7 @@ def auto(**settings: object) -> Plan:
 
 
 def test_auto_shows_at_once_what_will_hardly_be_escalated() -> None:
-    world = World.begin(auto(prior=0.1))
+    world = World.begin(auto(prior=0.08))
     assert world.feed(DeltaReceived(CHEAP, HELLO), 0.0) == (Emit(0, HELLO),)
 
 
@@ -167,7 +167,7 @@ def test_agreeing_evidence_ends_the_hold_before_the_verdict() -> None:
 
 
 def test_what_auto_has_shown_stays_shown() -> None:
-    world = World.begin(plan(release=Release.AUTO, auto=AutoRelease(prior=0.1), tiers=(ProbeSchedule(count=2), None)))
+    world = World.begin(plan(release=Release.AUTO, auto=AutoRelease(prior=0.08), tiers=(ProbeSchedule(count=2), None)))
     world.feed(DeltaReceived(CHEAP, HELLO), 0.0)
     world.feed(ProbeFinished(Leg(0, 0), Sample("x")), 0.0)
     world.feed(EvidenceReceived(0, evidence(1, 2, score=0.6, certified=False)), 0.0)
@@ -175,7 +175,7 @@ def test_what_auto_has_shown_stays_shown() -> None:
 
 
 def test_disagreeing_probes_that_come_before_the_answer_hold_it() -> None:
-    world = World.begin(plan(release=Release.AUTO, auto=AutoRelease(prior=0.1), tiers=(ProbeSchedule(count=2), None)))
+    world = World.begin(plan(release=Release.AUTO, auto=AutoRelease(prior=0.08), tiers=(ProbeSchedule(count=2), None)))
     world.feed(ProbeFinished(Leg(0, 0), Sample("x")), 0.0)
     world.feed(EvidenceReceived(0, evidence(1, 2, score=0.6, judged=False, certified=False)), 0.0)
     assert world.feed(DeltaReceived(CHEAP, HELLO), 0.0) == ()
@@ -185,7 +185,7 @@ def test_disagreeing_probes_that_come_before_the_answer_hold_it() -> None:
     ("mode", "action"), [(Release.RETRACT, Retract), (Release.APPEND, Append), (Release.CONTINUE, Continue)]
 )
 def test_auto_escalates_as_the_reader_declared(mode: Release, action: type) -> None:
-    world = World.begin(auto(prior=0.1, on_escalation=mode))
+    world = World.begin(auto(prior=0.08, on_escalation=mode))
     world.feed(DeltaReceived(CHEAP, HELLO), 0.0)
     actions = [*judged(world, 1.0), *world.feed(DeltaReceived(LARGE, BYE), 0.0)]
     assert [type(a) for a in actions if isinstance(a, Retract | Append | Continue)] == [action]
