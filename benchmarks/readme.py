@@ -24,6 +24,7 @@ BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 METHODS = (
     "streamroute",
     "streamroute-fitted",
+    "streamroute-early",
     "discrete-se",
     "snne-nli",
     "selfcheck-nli-answer-premise",

@@ -15,6 +15,7 @@ __all__ = ("PLOTS", "draw")
 SHOWN = {
     "streamroute": ("#c2410c", 2.6),
     "streamroute-fitted": ("#f59e0b", 2.0),
+    "streamroute-early": ("#ef4444", 2.0),
     "discrete-se": ("#1d4ed8", 1.4),
     "snne-nli": ("#0d9488", 1.4),
     "selfcheck-nli-answer-premise": ("#7c3aed", 1.4),

@@ -14,10 +14,11 @@ import numpy as np
 from benchmarks.reporting.settings import Records, Settings
 from streamroute.errors import DataFileError
 from streamroute.evaluation import metrics
+from streamroute.evaluation.comparison.early import early_stopping
 from streamroute.evaluation.comparison.sets import Compared, compare
 from streamroute.evaluation.folds import folds_by_group
 from streamroute.evaluation.judged import Judgement, judge_rows, with_samples
-from streamroute.evaluation.methods import OURS, methods_of
+from streamroute.evaluation.methods import OURS, Method, methods_of
 from streamroute.evaluation.rows import RoutingRow, read_rows
 from streamroute.nli.batcher import BlockingModel
 from streamroute.uncertainty.clustering import Rule
@@ -47,7 +48,8 @@ def figures_of(records: Records, model: BlockingModel, settings: Settings) -> di
     rows = rows_of(records)
     judged = [with_samples(row, settings.samples) for row in rows]
     judgement = judge_rows(model, judged)
-    compared = _compared(judged, judgement, settings)
+    prefixes = [judge_rows(model, [with_samples(row, count) for row in rows]) for count in range(1, settings.samples)]
+    compared = _compared(judged, judgement, settings, beside=[early_stopping([*prefixes, judgement])])
     return {
         "models": {"cheap": rows[0].cheap.model, "large": rows[0].large.model if rows[0].large else ""},
         **asdict(compared),
@@ -58,7 +60,12 @@ def figures_of(records: Records, model: BlockingModel, settings: Settings) -> di
 
 
 def _compared(
-    rows: Sequence[RoutingRow], judgement: Judgement, settings: Settings, only: Collection[str] | None = None
+    rows: Sequence[RoutingRow],
+    judgement: Judgement,
+    settings: Settings,
+    *,
+    only: Collection[str] | None = None,
+    beside: Sequence[Method] = (),
 ) -> Compared:
     return compare(
         rows,
@@ -68,6 +75,7 @@ def _compared(
         resamples=settings.resamples,
         together=settings.together,
         only=only,
+        beside=beside,
     )
 
 
@@ -87,7 +95,7 @@ def _by_count(model: BlockingModel, rows: Sequence[RoutingRow], settings: Settin
     held: dict[str, list[Any]] = {"escalated": [], "gap": [], "cost": []}
     for count in counts:
         cut = [with_samples(row, count) for row in rows]
-        entries = {each.name: each for each in _compared(cut, judge_rows(model, cut), settings, BY_COUNT).entries}
+        entries = {each.name: each for each in _compared(cut, judge_rows(model, cut), settings, only=BY_COUNT).entries}
         for name in BY_COUNT:
             found[name].append(entries[name].auroc.value if name in entries else None)
         for figure, values in held.items():

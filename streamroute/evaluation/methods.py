@@ -16,10 +16,11 @@ from streamroute.evaluation.metrics import Bools, Floats, Ints
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.uncertainty.measures.families import Family, family
 
-__all__ = ("FITTED", "OURS", "Kind", "Method", "methods_of")
+__all__ = ("EARLY", "FITTED", "OURS", "Kind", "Method", "methods_of")
 
 OURS = "streamroute"
 FITTED = "streamroute-fitted"
+EARLY = "streamroute-early"
 
 _BY_CLUSTERS = frozenset(
     (
@@ -47,7 +48,8 @@ class Method:
     """`scores` (n,): of each row, higher is less certain; None where they are not defined for all. `undefined`: for how
     many they are not. `probes` and `nli_pairs`: the samples and the comparisons that it needs, on average of a row;
     what the cheap model says of its own answer is not counted. `milliseconds`: what those comparisons took, at the
-    pace of this judgement, everything that is computed from them included; 0 where no model is asked."""
+    pace of this judgement, everything that is computed from them included; 0 where no model is asked. `taken` (n,): how
+    many samples each row took, None where all took as many as `probes` says."""
 
     name: str
     kind: Kind
@@ -56,6 +58,7 @@ class Method:
     probes: float
     nli_pairs: float
     milliseconds: float
+    taken: Ints | None = None
 
 
 def methods_of(rows: Sequence[RoutingRow], judgement: Judgement, wrong: Bools, folds: Ints) -> list[Method]:

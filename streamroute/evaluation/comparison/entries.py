@@ -90,7 +90,7 @@ def entry_of(method: Method, answers: Answers, *, share: float) -> Entry:
     assert scores is not None
     about = paradigm(method.name)
     ranked = Ranked(scores, answers.draws)
-    kept, escalated = answers.costs.of(about.when, probes=method.probes > 0)
+    kept, escalated = answers.costs.of(method)
     curves = Curves(ranked, answers.cheap, answers.large, kept=kept, escalated=escalated)
     return Entry(
         name=method.name,

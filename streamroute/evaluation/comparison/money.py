@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamroute.core.types import Leg
+from streamroute.evaluation.methods import Method
 from streamroute.evaluation.metrics import Floats
-from streamroute.evaluation.paradigms import When
+from streamroute.evaluation.paradigms import When, paradigm
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.evaluation.simulation.legs import RecordedLeg, RecordedRoute
 from streamroute.evaluation.simulation.outcome import Billing
@@ -21,22 +22,26 @@ __all__ = ("LegCosts", "leg_costs")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LegCosts:
-    """(n,) of each row: the cheap answer, all of its samples together, and the large answer."""
+    """Of each row, (n,): the cheap answer and the large one; `samples` (n, k + 1): none, the first, the first two .. k
+    samples together, as often as there are in the row with the most."""
 
     cheap: Floats
     samples: Floats
     large: Floats
 
-    def of(self, when: When, *, probes: bool) -> tuple[Floats, Floats]:
-        """(n,) what each row costs that is kept, and that is escalated, by a method that decides `when`.
+    def of(self, method: Method) -> tuple[Floats, Floats]:
+        """(n,) what each row costs that is kept, and that is escalated.
 
         Who decides before anything is generated pays one of the two answers; all others pay the cheap one first, which
-        is wasted where the large one follows. `probes`: and the samples. Nothing is saved here by stopping early: that
-        is for a simulation to say.
+        is wasted where the large one follows, and the samples that they take.
         """
-        if when is When.BEFORE:
+        if paradigm(method.name).when is When.BEFORE:
             return self.cheap, self.large
-        paid = self.cheap + self.samples if probes else self.cheap
+        paid = self.cheap
+        if method.taken is not None:
+            paid = paid + self.samples[np.arange(len(paid)), method.taken]
+        elif method.probes:
+            paid = paid + self.samples[:, -1]
         return paid, paid + self.large
 
 
@@ -44,13 +49,18 @@ def leg_costs(rows: Sequence[RoutingRow], billing: Billing, *, together: bool = 
     """Of rows that all have a large answer. Tokens are those recorded, else estimated by the length. `together`: the
     samples share one prompt, as of a provider's `n=`, or of one that caches prompts."""
     cheap, large = billing.prices
-    found = []
-    for row in rows:
-        route = RecordedRoute.of(row, _STATED)
+    routes = [RecordedRoute.of(row, _STATED) for row in rows]
+    most = max((len(route.tiers[0].probes) for route in routes), default=0)
+    samples = np.zeros((len(routes), most + 1))
+    for i, route in enumerate(routes):
         probes = route.tiers[0].probes
-        samples = sum(_cost(cheap, leg, prompt=i == 0 or not together) for i, leg in enumerate(probes))
-        found.append((_cost(cheap, route.leg(Leg(0))), samples, _cost(large, route.leg(Leg(1)))))
-    return LegCosts(*np.array(found, dtype=np.float64).reshape(-1, 3).T)
+        costs = [_cost(cheap, leg, prompt=j == 0 or not together) for j, leg in enumerate(probes)]
+        samples[i, 1:] = np.cumsum([*costs, *[0.0] * (most - len(costs))])
+    return LegCosts(
+        np.array([_cost(cheap, route.leg(Leg(0))) for route in routes]),
+        samples,
+        np.array([_cost(large, route.leg(Leg(1))) for route in routes]),
+    )
 
 
 def _cost(price: Price, leg: RecordedLeg, *, prompt: bool = True) -> float:

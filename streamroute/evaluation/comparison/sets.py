@@ -16,7 +16,6 @@ from streamroute.evaluation.folds import folds_by_group
 from streamroute.evaluation.judged import Judgement
 from streamroute.evaluation.methods import FITTED, OURS, Kind, Method, methods_of
 from streamroute.evaluation.metrics import Bools, Floats
-from streamroute.evaluation.paradigms import paradigm
 from streamroute.evaluation.resampling import draw_groups, resampled_auroc
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.evaluation.selective import by_rank
@@ -90,8 +89,10 @@ def compare(
     resamples: int = 1000,
     together: bool = True,
     only: Collection[str] | None = None,
+    beside: Sequence[Method] = (),
 ) -> Compared:
-    """Of rows that are all `paired`, and judged in the same order; `only` these methods, where they are named."""
+    """Of rows that are all `paired`, and judged in the same order; `only` these methods, where they are named, and
+    those `beside` that are scored already."""
     cheap = np.array([bool(row.cheap.correct) for row in rows])
     large = np.array([row.large is not None and bool(row.large.correct) for row in rows])
     questions = [normalize(row.question) or row.question for row in rows]
@@ -104,7 +105,7 @@ def compare(
         folds=fold,
         draws=np.concatenate((np.ones((1, len(rows)), np.int64), draw_groups(groups, resamples=resamples))),
     )
-    methods = methods_of(rows, judgement, ~cheap, fold)
+    methods = [*methods_of(rows, judgement, ~cheap, fold), *beside]
     known = {each.name: each for each in methods if each.scores is not None and (only is None or each.name in only)}
     entries = [entry_of(each, answers, share=share) for each in known.values()]
     entries.sort(key=lambda entry: -(entry.auroc.value or 0.0))
@@ -159,7 +160,7 @@ def _curve(method: Method, answers: Answers) -> list[tuple[float, float]]:
     """(cost of always-large's, quality) at 0, 5, .. 100 % escalated."""
     assert method.scores is not None
     curve = cost_quality_curve(method.scores, answers.cheap, answers.large)
-    kept, escalated = answers.costs.of(paradigm(method.name).when, probes=method.probes > 0)
+    kept, escalated = answers.costs.of(method)
     order = np.argsort(-method.scores, kind="stable")
     found = []
     for share in _SHARES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from streamroute.core.policy import Policy, Snapshot
@@ -69,7 +69,11 @@ class AdaptiveConsistency(_Rule):
             raise ValueError(f"confidence must be between 0.5 and 1, not {self.confidence}")
 
     def enough(self, evidence: Evidence) -> bool:
-        first, second, *_ = *sorted(evidence.sizes, reverse=True), 0, 0
+        return self.sure(evidence.sizes)
+
+    def sure(self, sizes: Sequence[int]) -> bool:
+        """Whether these numbers of texts, one for each meaning, suffice."""
+        first, second, *_ = *sorted(sizes, reverse=True), 0, 0
         return majority(first, second) >= self.confidence
 
 
