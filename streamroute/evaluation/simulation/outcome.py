@@ -48,11 +48,11 @@ class Outcome(NamedTuple):
     """One route. Times are in seconds since the reader asked, None for what never came; tokens are those billed.
 
     `tier` is the one that was kept; `failed`: none was. `correct`: whether what was kept is right, None where nobody
-    said. `cost` is of all legs, `waste` the part of it for answers that were not kept and for probes that
-    nobody heard. `first_shown` and `first_kept`: the first content, and the first of what was kept. `withdrawn_tokens`
-    had been shown when they were retracted or superseded. `probes` were heard, of `probes_started`. `verdicts` and
-    `nli_pairs` are what the judge was asked. `hedged`: a larger tier was started before the verdict; `hedge_won`: and
-    kept.
+    said. `cost` is of all legs, `waste` the part of it for answers that were not kept and for probes that nobody heard,
+    `large_cost` the part for tiers above the first. `first_shown` and `first_kept`: the first content, and the first of
+    what was kept. `withdrawn_tokens` had been shown when they were retracted or superseded. `probes` were heard, of
+    `probes_started`. `verdicts` and `nli_pairs` are what the judge was asked. `hedged`: a larger tier was started
+    before the verdict; `hedge_won`: and kept.
     """
 
     id: str
@@ -78,6 +78,7 @@ class Outcome(NamedTuple):
     nli_pairs: int
     hedged: bool
     hedge_won: bool
+    large_cost: float
 
     @property
     def escalated(self) -> bool:

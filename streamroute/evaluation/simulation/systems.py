@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
@@ -24,7 +24,7 @@ from streamroute.evaluation.simulation.simulate import JudgeOf, simulate
 from streamroute.evaluation.simulation.timings import JudgePace
 from streamroute.routing.tiers import Price
 
-__all__ = ("POLICIES", "SYSTEMS", "Settings", "System", "auto_of", "run_system", "system")
+__all__ = ("POLICIES", "SYSTEMS", "Settings", "System", "auto_of", "planned", "run_system", "system")
 
 POLICIES: tuple[PolicyName, ...] = get_args(PolicyName)
 """How evidence becomes a verdict: whatever a configuration can name, with that configuration's defaults."""
@@ -155,9 +155,14 @@ def auto_of(outcomes: Sequence[Outcome], annoyance: float) -> AutoRelease:
     return AutoRelease(annoyance=annoyance, decision_gap=sum(gaps) / len(gaps), prior=prior)
 
 
+def planned(system: System, routes: Iterable[RecordedRoute]) -> list[tuple[RecordedRoute, Plan]]:
+    """Every route as `system` sees it, in order, and the plan that decides it with its own dice."""
+    seen = map(whole_drafts, routes) if system.whole else routes
+    return [(route, replace(system.plan, dice=route.dice)) for route in seen]
+
+
 def run_system(
     system: System, routes: Sequence[RecordedRoute], judge: JudgeOf, billing: Billing, pace: JudgePace
 ) -> list[Outcome]:
-    """What `system` makes of every route, in order; each is decided with its own dice."""
-    seen = map(whole_drafts, routes) if system.whole else routes
-    return [simulate(route, replace(system.plan, dice=route.dice), judge, billing, pace) for route in seen]
+    """What `system` makes of every route, in order."""
+    return [simulate(route, plan, judge, billing, pace) for route, plan in planned(system, routes)]

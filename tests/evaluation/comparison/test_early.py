@@ -6,7 +6,6 @@ from streamroute.evaluation.judged import Judgement, judge_rows, with_samples
 from streamroute.evaluation.rows import RoutingRow
 from tests.evaluation.comparison.test_sets import SameWords, row
 
-
 KNOWN = row(0)
 GUESSED = msgspec.structs.replace(row(1), cheap=msgspec.structs.replace(row(1).cheap, answer="It is Adelaide."))
 
