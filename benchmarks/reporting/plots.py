@@ -70,7 +70,7 @@ def _quality_and_cost(axes: Axes, figures: Mapping[str, Any]) -> None:
     )
     axes.annotate("always large", (1, figures["large"][0]), fontsize=7, xytext=(-46, 6), textcoords="offset points")
     for each in figures["systems"]:
-        if each["system"] in ("auto", "hold, stopping-table", "sequential"):
+        if each["system"] in ("auto", "hold, stopping-table"):
             axes.plot(each["cost"][0], each["quality"][0], "o", markersize=5, color="#0f172a", fillstyle="none")
             axes.annotate(
                 each["system"],
@@ -129,7 +129,7 @@ def _waiting(axes: Axes, figures: Mapping[str, Any]) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("seconds to the first kept token", fontsize=8)
     axes.set_ylabel("share of the questions", fontsize=8)
-    axes.legend(fontsize=6.5, frameon=False, loc="lower right")
+    axes.legend(fontsize=6.5, frameon=False, loc="upper left")
 
 
 def _calibration(axes: Axes, figures: Mapping[str, Any]) -> None:
