@@ -120,11 +120,11 @@ def _systems(figures: Mapping[str, Any]) -> str:
 
 
 _ABOUT = """Made by `python -m benchmarks.readme` from [the report](benchmarks/results/report.md), which
-`python -m benchmarks.report` makes from the recordings in `examples/recordings` ({sets}): questions of our own, asked
-of the two local models. The large model is taken to cost {price_ratio:g} times as much a token. Intervals are 95 %.
-*Gap recovered* (0: always the cheap model, 1: always the large one) and *cost* (of always asking the large one, with
-{samples} samples and cheap answers that are thrown away) are those of a threshold that was chosen on other questions.
-Systems run the real decision core over the recorded legs, at the default threshold; times are in seconds."""
+`python -m benchmarks.report` makes from the recordings in `examples/recordings` ({sets}): questions of our own,
+asked of the two local models. The large model is taken to cost {price_ratio:g} times as much a token. Intervals are
+95 %. *Gap recovered* (0: always the cheap model, 1: always the large one) and *cost* (of always asking the large one,
+with {samples} samples and cheap answers that are thrown away) are those of a threshold that was chosen on other
+questions. Systems run the real decision core over the recorded legs, at the default threshold; times are in seconds."""
 
 
 if __name__ == "__main__":

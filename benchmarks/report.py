@@ -51,8 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.records:
             settings = msgspec.structs.replace(settings, records=tuple(args.records))
         judged = args.judged or default_models_dir().parent / "judged.json"
-        told = shlex.join(["python", "-m", "benchmarks.report", *(sys.argv[1:] if argv is None else argv)])
-        write(report_of(settings, judged, told), args.output)
+        write(report_of(settings, judged, _told(args)), args.output)
     except StreamrouteError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
@@ -82,6 +81,13 @@ def report_of(settings: Settings, judged: Path, command: str) -> dict[str, Any]:
         "seconds": time.perf_counter() - began,
         "sets": sets,
     }
+
+
+def _told(args: argparse.Namespace) -> str:
+    """The command, without the places of files that change no figure."""
+    given = [] if args.settings == SETTINGS else ["--settings", str(args.settings)]
+    records = [f"{each.name}={each.file}" for each in args.records]
+    return shlex.join(["python", "-m", "benchmarks.report", *given, *records])
 
 
 def write(report: Mapping[str, Any], folder: Path) -> None:
