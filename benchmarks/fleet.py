@@ -8,9 +8,10 @@ made of the stated times, each leg with a log-normal spread (`--sigma`) around t
 pairs of these records took here, in CPU time, one at a time (or `--pair-ms`); a question costs its route 5 ms beside.
 
 For each rate of requests a second: `sized` has the least number of judging cores with which 95 % of the questions that
-need one wait at most 100 ms for their turn. Then, at the last rate: `bursts`, five times as dense in a tenth of the
-time, on the same cores; `short`, on four fifths of the cores that would always be busy; `shedding`, on these too, but
-without probes while the judge is 100 ms behind. With `--cores` it is that many, and nothing else.
+need one wait at most 100 ms, for their turn and for those that run with them. Then, at the last rate: `bursts`, five
+times as dense in a tenth of the time (`--burst-s` at once), on the same cores; `short`, on four fifths of the cores
+that would always be busy; `shedding`, on these too, but without probes while the judge is 100 ms behind. With `--cores`
+it is that many, and nothing else.
 
 Prices: a generated token of the large model is 10 $ a million, one of the cheap model 1/5, 1/15 or 1/50 of that; a
 token of a prompt costs a quarter of a generated one. Probes, hedges and whatever else was for nothing are counted.
@@ -20,11 +21,12 @@ Models take as long as their records say, however many streams are open: what is
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -44,9 +46,10 @@ from streamroute.evaluation.simulation.systems import SYSTEMS, Settings, run_sys
 from streamroute.evaluation.simulation.tally import EVEN, Tally
 from streamroute.evaluation.simulation.timings import JudgePace, Timings
 from streamroute.evaluation.simulation.traces import read_routes
+from streamroute.nli.jobs import BATCH_PAIRS
 from streamroute.nli.manifest import chosen_model
 
-ARRIVALS: dict[str, Callable[[float, Random], Iterator[float]]] = {"poisson": poisson, "bursty": bursty}
+Arrivals = Callable[[float, Random], Iterator[float]]
 RATIOS = (5, 15, 50)
 LARGE_DOLLARS = 10.0
 QUEUED = 256  # pairs a core, as `EntailmentWorker` has it
@@ -62,6 +65,7 @@ class World(NamedTuple):
     judge: JudgeOf
     pairs: Sequence[float]
     verdict: float
+    together: int
     apart: bool
     urgent: bool
     seed: int
@@ -71,7 +75,7 @@ class Scenario(NamedTuple):
     name: str
     rate: float
     cores: int
-    arrivals: Callable[[float, Random], Iterator[float]] = poisson
+    arrivals: Arrivals = poisson
     shedding: Shedding = Shedding()
 
 
@@ -82,7 +86,7 @@ def served(world: World, scenario: Scenario, requests: int) -> tuple[Fleet, Tall
         return sum(draw(world.pairs, k=pairs))
 
     count, each = (scenario.cores, 1) if world.apart else (1, scenario.cores)
-    benches = [Bench(each, PairQueue(QUEUED * each), seconds) for _ in range(count)]
+    benches = [Bench(each, PairQueue(QUEUED * each, together=world.together), seconds) for _ in range(count)]
     fleet = Fleet(
         world.requests,
         benches,
@@ -104,6 +108,7 @@ def figures(world: World, scenario: Scenario, requests: int) -> dict[str, object
     found: dict[str, object] = {
         "scenario": scenario.name,
         "rate": scenario.rate,
+        "came": round(tally.requests / max(fleet.seconds, 1e-9), 1),
         "requests": tally.requests,
         "streams_peak": fleet.streams.peak,
         "streams_mean": round(fleet.mean_streams, 1),
@@ -133,7 +138,8 @@ def dollars(tally: Tally) -> dict[str, float]:
 
 def scenarios(world: World, args: argparse.Namespace) -> Iterator[Scenario]:
     """Each is looked for when its turn comes."""
-    arrivals = ARRIVALS[args.arrivals]
+    bursts = partial(bursty, seconds=args.burst_s)
+    arrivals: Arrivals = bursts if args.arrivals == "bursty" else poisson
     backlog = None if args.shed_backlog_ms is None else args.shed_backlog_ms / 1000
     shedding = Shedding(streams=args.shed_streams, backlog=backlog)
     if args.cores is not None:
@@ -145,7 +151,7 @@ def scenarios(world: World, args: argparse.Namespace) -> Iterator[Scenario]:
         cores = enough(world, rate, arrivals, busy, args.requests)
         yield Scenario("sized", rate, cores, arrivals, shedding)
     few = max(1, math.floor(SHORT * busy))
-    yield Scenario("bursts", rate, cores, bursty)
+    yield Scenario("bursts", rate, cores, bursts)
     yield Scenario("short", rate, few)
     yield Scenario("shedding", rate, few, shedding=Shedding(backlog=PATIENCE))
 
@@ -158,9 +164,7 @@ def offered(world: World, rate: float) -> float:
     return rate * pairs * statistics.fmean(world.pairs)
 
 
-def enough(
-    world: World, rate: float, arrivals: Callable[[float, Random], Iterator[float]], busy: float, requests: int
-) -> int:
+def enough(world: World, rate: float, arrivals: Arrivals, busy: float, requests: int) -> int:
     """The least number of cores with which a question seldom waits longer than one has patience."""
 
     def patient(cores: int) -> bool:
@@ -187,7 +191,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     load = cache(lambda: load_model(chosen_model(None, None)))
     pairs = records.timed(rows[:TIMED_ROWS], args.probes, load()) if args.pair_ms is None else [args.pair_ms / 1000]
     various = records.varied(rows, routes, args.sigma, args.copies, args.seed)
-    served_by = system(args.system, Settings(probes=args.probes, threshold=args.threshold))
+    served_by = system(args.system, Settings(probes=args.probes, threshold=args.threshold, deadline=args.deadline))
     if args.quick:
         args.rate, args.requests = args.rate[:1], min(args.requests, QUICK_REQUESTS)
     with records.judged(routes, load, probes=args.probes, file=args.judged) as judge:
@@ -196,6 +200,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             judge,
             pairs,
             verdict=Timings().judge.verdict,
+            together=args.together,
             apart=args.apart,
             urgent=not args.by_arrival,
             seed=args.seed,
@@ -226,22 +231,26 @@ def main() -> None:
     parser.add_argument("records", metavar="RECORDS", help="routes recorded in full")
     parser.add_argument("--judged", metavar="FILE", help="what the judge said, read and written")
     parser.add_argument("--limit", type=int, help="only so many of the records")
-    parser.add_argument("--requests", type=int, default=30_000, help="in each scenario")
+    parser.add_argument("--requests", type=int, default=50_000, help="in each scenario")
     parser.add_argument("--rate", type=float, nargs="+", default=[10, 100, 1000], help="requests a second")
     parser.add_argument("--cores", type=int, help="judging cores; without it the least number that is enough")
-    parser.add_argument("--arrivals", choices=ARRIVALS, default="poisson")
+    parser.add_argument("--arrivals", choices=("poisson", "bursty"), default="poisson")
+    parser.add_argument("--burst-s", type=float, default=2.0, help="how long a burst is, on average")
     parser.add_argument("--system", choices=SYSTEMS, default="retract")
     parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--probes", type=int, default=5)
+    parser.add_argument("--deadline", type=float, default=2.5, help="seconds until a verdict falls by itself")
     parser.add_argument("--sigma", type=float, default=0.3, help="of the logarithm of a stated time")
     parser.add_argument("--copies", type=int, default=4, help="of each record without times of its own")
     parser.add_argument("--pair-ms", type=float, help="what a pair takes a core, instead of what it takes here")
+    parser.add_argument("--together", type=int, default=BATCH_PAIRS, help="pairs of several questions in one run")
     parser.add_argument("--apart", action="store_true", help="a queue for each core, as separate processes have")
     parser.add_argument("--by-arrival", action="store_true", help="questions are not told their deadline")
     parser.add_argument("--shed-streams", type=int, help="no probes while so many streams are open")
     parser.add_argument("--shed-backlog-ms", type=float, help="no probes while the judge is so far behind")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    gc.disable()  # routes form no cycles, and ten thousand of them are much to look through in vain
     try:
         found = measure(args)
     except StreamrouteError as error:

@@ -69,7 +69,8 @@ class Fleet:
     the evidence; `verdict` are the seconds that a question takes beside its pairs. `urgent`: questions go by the
     deadline of their route; otherwise by their arrival alone. Every outcome is `heard` when its route ends.
 
-    `streams` are open, `busy` cores run. `delays` is how long a question waited for its first pair, forever where it
+    `streams` are open, `busy` cores run. `delays`: how much longer the judge took for the pairs of a question than for
+    these alone on a core that is free, waiting for its turn and for those with which it shares a run; forever where it
     was `refused` for want of room or time, or `withdrawn` by a verdict that did not wait for it. When it has run:
     `seconds` is the time of the last arrival, and until then there were `mean_streams`, and cores were busy for the
     share `utilisation` of the time.
@@ -146,13 +147,13 @@ class Fleet:
             at, deadline = began + simulation.now, began + simulation.deadline if self._urgent else inf
             self._put(at, self._ask, Job(pairs, asked=at, deadline=deadline, asker=stream))
             return
-        assert simulation.outcome is not None  # or it would wait for an answer
-        self._put(began + simulation.outcome.finished, self._end, stream)
+        outcome = simulation.outcome
+        assert outcome is not None  # or it would wait for an answer
+        self._put(began + outcome.finished, self._end, outcome)
 
-    def _end(self, stream: _Stream, now: float) -> None:
-        assert stream.simulation.outcome is not None
+    def _end(self, outcome: Outcome, now: float) -> None:
         self.streams.change(-1, now)
-        self._heard(stream.simulation.outcome)
+        self._heard(outcome)
 
     # -- the judge ----------------------------------------------------------------------------------------------------
 
@@ -178,7 +179,8 @@ class Fleet:
                 self._put(stream.began + simulation.due, self._step, job)
             return
         self.withdrawn += 1
-        self._give_up(job)
+        self.delays.never += 1
+        job.over = True
         stream.bench.queue.remove(job)
         self._go_on(stream, pairs)
 
@@ -187,37 +189,31 @@ class Fleet:
         while (batch := bench.start(now)) is not None:
             for lost in batch.shed:
                 self._refuse(lost, now)
-            if batch.jobs:
+            if batch.parts:
                 self.busy.change(1, now)
                 self._put(now + batch.seconds, self._done, bench)
-            for job in batch.jobs:
-                self._begun(job, now - job.asked, batch.seconds)
+            for job, pairs in batch.parts:
+                self._begun(job, now - job.asked + batch.seconds, batch.seconds * (pairs / batch.pairs))
 
     def _done(self, bench: Bench, now: float) -> None:
         self.busy.change(-1, now)
         bench.free += 1
         self._start(bench, now)
 
-    def _begun(self, job: Job, waited: float, seconds: float) -> None:
+    def _begun(self, job: Job, after: float, own: float) -> None:
         """A part of a job runs; with the last one it is known when the answer will be there."""
-        if job.after is None:
-            self.delays.add(waited)
-            job.after = waited + seconds
-        else:
-            job.after = max(job.after, waited + seconds)
+        job.after = max(job.after, after)
+        job.own += own
         if not job.waiting:
             job.over = True
+            self.delays.add(job.after - job.own)
             self._answer(job.asker, job.after)
 
     def _refuse(self, job: Job, now: float) -> None:
         self.refused += 1
-        self._give_up(job)
-        self._answer(job.asker, now - job.asked, ScorerOverloaded("the judge is overloaded"))
-
-    def _give_up(self, job: Job) -> None:
+        self.delays.never += 1
         job.over = True
-        if job.after is None:
-            self.delays.never += 1
+        self._answer(job.asker, now - job.asked, ScorerOverloaded("the judge is overloaded"))
 
     def _answer(self, stream: _Stream, after: float, error: ScorerOverloaded | None = None) -> None:
         stream.simulation.answer(after + self._verdict, error)

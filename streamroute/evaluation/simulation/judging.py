@@ -20,28 +20,30 @@ _BY_URGENCY = attrgetter("key")
 
 class Job:
     """So many pairs that one question needs compared. Times are in seconds of the fleet's clock: it was `asked`, and
-    after `deadline` an answer is of no more use. `waiting` are those of its pairs that have not been started, `after`
-    the seconds from the question to the end of those that were, None where none was. `asker` is its owner's."""
+    after `deadline` an answer is of no more use. `waiting` are those of its pairs that have not been started; of those
+    that were, `after` is when the last will be over, in seconds since the question, and `own` the seconds that they
+    take by themselves. `asker` is its owner's."""
 
-    __slots__ = ("after", "asked", "asker", "deadline", "key", "over", "waiting")
+    __slots__ = ("after", "asked", "asker", "deadline", "key", "over", "own", "waiting")
 
     def __init__(self, pairs: int, *, asked: float, deadline: float, asker: Any = None) -> None:
         self.waiting = pairs
         self.asked = asked
         self.deadline = deadline
         self.asker = asker
-        self.after: float | None = None
+        self.after = self.own = 0.0
         self.key = (deadline, 0)
         self.over = False  # nobody waits for it any more
 
 
 class PairQueue:
-    """Jobs by deadline, then by arrival; more than `most` waiting pairs are refused, unless they are one job's alone.
-    Decides as `nli.jobs.JobQueue` does."""
+    """Jobs by deadline, then by arrival; at most `together` pairs in one run. More than `most` that wait are refused,
+    unless they are one job's alone. Decides as `nli.jobs.JobQueue` does."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, together: int = BATCH_PAIRS) -> None:
         self.queued = 0  # pairs
         self._most = most
+        self._together = together
         self._jobs: list[Job] = []
         self._arrivals = 0
 
@@ -67,10 +69,10 @@ class PairQueue:
         return shed
 
     def take(self, now: float) -> tuple[list[tuple[Job, int]], list[Job]]:
-        """The most urgent pairs, so many of each job, at most `BATCH_PAIRS`; and the jobs that are shed, being late."""
+        """The most urgent pairs, so many of each job, for one run; and the jobs that are shed, being late."""
         parts: list[tuple[Job, int]] = []
         shed: list[Job] = []
-        room, gone = BATCH_PAIRS, 0
+        room, gone = self._together, 0
         for job in self._jobs:
             if not room:
                 break
@@ -110,9 +112,10 @@ class PairQueue:
 
 
 class Batch(NamedTuple):
-    """What one core runs for so many `seconds`: parts of `jobs`. `shed` jobs were come to too late."""
+    """What one core runs for so many `seconds`: so many pairs of each job. `shed` jobs were come to too late."""
 
-    jobs: list[Job]
+    parts: list[tuple[Job, int]]
+    pairs: int
     seconds: float
     shed: list[Job]
 
@@ -138,10 +141,10 @@ class Bench:
             return None
         parts, shed = self.queue.take(now)
         if not parts:
-            return Batch([], 0.0, shed)
+            return Batch([], 0, 0.0, shed)
         pairs = sum(part for _, part in parts)
         seconds = self._seconds(pairs)
         self.free -= 1
         self._busy += seconds
         self._served += pairs
-        return Batch([job for job, _ in parts], seconds, shed)
+        return Batch(parts, pairs, seconds, shed)

@@ -120,7 +120,7 @@ def test_a_core_runs_what_waits_together_and_no_other_takes_part() -> None:
         assert found.queue.add(job, 0.0) == []
     batch = found.start(0.0)
     assert batch is not None
-    assert (batch.jobs, batch.seconds, found.free) == ([one, other], 5.0, 1)
+    assert (batch.parts, batch.pairs, batch.seconds, found.free) == ([(one, 2), (other, 3)], 5, 5.0, 1)
     assert found.start(0.0) is None
 
 
@@ -148,4 +148,11 @@ def test_what_is_come_to_too_late_takes_no_core() -> None:
     found.queue.add(late, 0.0)
     batch = found.start(1.0)
     assert batch is not None
-    assert (batch.jobs, batch.shed, found.free) == ([], [late], 1)
+    assert (batch.parts, batch.shed, found.free) == ([], [late], 1)
+
+
+def test_how_many_run_together_can_be_said() -> None:
+    queue = PairQueue(100, together=2)
+    job = Job(5, asked=0, deadline=inf)
+    queue.add(job, 0.0)
+    assert [queue.take(0.0)[0] for _ in range(4)] == [[(job, 2)], [(job, 2)], [(job, 1)], []]
