@@ -5,7 +5,8 @@
 RECORDS are routes recorded in full, as `streamroute replay` takes them. They are judged first, and what the judge says
 is kept in the file of `--judged`. Legs take the times that their rows have; where a row has none, `--copies` of it are
 made of the stated times, each leg with a log-normal spread (`--sigma`) around them. A pair takes one core as long as
-pairs of these records took here, in CPU time, one at a time (or `--pair-ms`); a question costs its route 5 ms beside.
+pairs of these records took here, in CPU time (or `--pair-ms`); a question costs its route 5 ms beside, on no such core.
+`refused` and `withdrawn` are shares of the questions that need a core, and their delay has no end.
 
 For each rate of requests a second: `sized` has the least number of judging cores with which 95 % of the questions that
 need one wait at most 100 ms, for their turn and for those that run with them. Then, at the last rate: `bursts`, five

@@ -5,7 +5,7 @@
 Without arguments it makes the report that is shipped, from the shipped recordings: `benchmarks/report.toml` says which,
 and at which prices. NAME=RECORDS are your own (`streamroute record`), instead of those. Into FOLDER go `report.json`
 (every figure), `report.md`, `report.html` (which needs no other file) and `plots/`. What the judge said is kept in
-`--judged FILE`, by default in the user's cache, so that the next report, at another price, takes seconds.
+`--judged FILE`, by default in the user's cache, so that the next report, at another price, takes half the time.
 """
 
 from __future__ import annotations

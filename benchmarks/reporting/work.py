@@ -47,13 +47,16 @@ def figures_of(records: Records, model: BlockingModel, settings: Settings) -> di
     """Everything but the systems."""
     rows = rows_of(records)
     judged = [with_samples(row, settings.samples) for row in rows]
-    judgement = judge_rows(model, judged)
-    prefixes = [judge_rows(model, [with_samples(row, count) for row in rows]) for count in range(1, settings.samples)]
-    compared = _compared(judged, judgement, settings, beside=[early_stopping([*prefixes, judgement])])
+    most = min(len(row.cheap.samples) for row in rows)
+    counts = {*range(1, settings.samples + 1), *(count for count in settings.counts if count <= most)}
+    after = {count: judge_rows(model, [with_samples(row, count) for row in rows]) for count in sorted(counts)}
+    judgement = after[settings.samples]
+    early = early_stopping([after[count] for count in range(1, settings.samples + 1)])
+    compared = _compared(judged, judgement, settings, beside=[early])
     return {
         "models": {"cheap": rows[0].cheap.model, "large": rows[0].large.model if rows[0].large else ""},
         **asdict(compared),
-        "by_count": _by_count(model, rows, settings),
+        "by_count": _by_count(rows, {count: after[count] for count in settings.counts if count in after}, settings),
         "ablations": _ablations(model, judged, settings),
         "failures": _failures(judged, judgement, texts=records.texts),
     }
@@ -87,20 +90,19 @@ def _areas(rows: Sequence[RoutingRow], judgement: Judgement, names: Sequence[str
     return {name: None if each is None else metrics.auroc(each, wrong) for name, each in scores.items()}
 
 
-def _by_count(model: BlockingModel, rows: Sequence[RoutingRow], settings: Settings) -> dict[str, Any]:
-    """What each further sample brings: the AUROC of some methods, and the gap and the cost of ours, held out."""
-    most = min(len(row.cheap.samples) for row in rows)
-    counts = [count for count in settings.counts if count <= most]
+def _by_count(rows: Sequence[RoutingRow], after: Mapping[int, Judgement], settings: Settings) -> dict[str, Any]:
+    """What each further sample brings: the AUROC of some methods, and the gap and the cost of ours, held out. `after`:
+    how the rows were judged by so many samples."""
     found: dict[str, list[float | None]] = {name: [] for name in BY_COUNT}
     held: dict[str, list[Any]] = {"escalated": [], "gap": [], "cost": []}
-    for count in counts:
+    for count, judgement in after.items():
         cut = [with_samples(row, count) for row in rows]
-        entries = {each.name: each for each in _compared(cut, judge_rows(model, cut), settings, only=BY_COUNT).entries}
+        entries = {each.name: each for each in _compared(cut, judgement, settings, only=BY_COUNT).entries}
         for name in BY_COUNT:
             found[name].append(entries[name].auroc.value if name in entries else None)
         for figure, values in held.items():
             values.append(getattr(entries[OURS].held_out, figure))
-    return {"counts": counts, "auroc": found, "held_out": held}
+    return {"counts": list(after), "auroc": found, "held_out": held}
 
 
 def _ablations(model: BlockingModel, rows: Sequence[RoutingRow], settings: Settings) -> list[dict[str, Any]]:
