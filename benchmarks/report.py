@@ -69,8 +69,9 @@ def report_of(settings: Settings, judged: Path, command: str) -> dict[str, Any]:
     model = Remembering(lambda: load_model(spec), judged, spec.sha256)
     sets: dict[str, Any] = {}
     for records in settings.records:
-        systems = systems_of(rows_of(records), model, settings)
-        sets[records.name] = {**figures_of(records, model, settings), "systems": systems}
+        rows = rows_of(records)
+        systems = systems_of(rows, model, settings)
+        sets[records.name] = {**figures_of(rows, model, settings, texts=records.texts), "systems": systems}
         model.save()
         print(f"{records.name}: {time.perf_counter() - began:.0f} s so far", file=sys.stderr)
     return {

@@ -13,39 +13,25 @@ import msgspec
 import pytest
 
 from streamroute.errors import ConfigError
-from streamroute.evaluation.rows import CheapLeg, LargeLeg, RoutingRow
 from streamroute.uncertainty.base import Pair, Relations
-from tests.evaluation.judges import CONTRADICTS, ENTAILS
+from tests.evaluation.comparison.test_sets import SameWords, row
 
 report = import_module("benchmarks.report")
 readme = import_module("benchmarks.readme")
 settings_module = import_module("benchmarks.reporting.settings")
-CITIES = ("Perth", "Sydney", "Hobart", "Cairns", "Darwin")
 
 
-class SameWords:
+class Counting(SameWords):
     asked = 0
 
     def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
         self.asked += len(pairs)
-        return [Relations(*[ENTAILS if pair.a == pair.b else CONTRADICTS] * 2) for pair in pairs]
-
-
-def row(number: int) -> RoutingRow:
-    known = number % 2 == 0
-    samples = ["It is Canberra."] * 3 if known else [f"It is {CITIES[(number + i) % 5]}." for i in range(3)]
-    return RoutingRow(
-        id=str(number),
-        question=f"What is the capital number {number}?",
-        cheap=CheapLeg(answer=samples[0], samples=samples, correct=known, model="small"),
-        large=LargeLeg(answer="It is Canberra.", correct=number % 10 != 1, model="large"),
-        gold=["Canberra"],
-    )
+        return super().relations(pairs)
 
 
 @pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> SameWords:
-    model = SameWords()
+def judge(monkeypatch: pytest.MonkeyPatch) -> Counting:
+    model = Counting()
     monkeypatch.setattr(report, "load_model", lambda spec: model)
     return model
 
@@ -68,7 +54,7 @@ def made(tmp_path: Path, records: Path, *, ratio: float = 15.0) -> dict[str, Any
 
 
 def test_a_report_is_figures_a_text_and_a_page_that_needs_no_other_file(
-    tmp_path: Path, records: Path, judge: SameWords
+    tmp_path: Path, records: Path, judge: Counting
 ) -> None:
     found = made(tmp_path, records)
     assert list(found["sets"]) == ["cities"]
@@ -86,9 +72,7 @@ def test_a_report_is_figures_a_text_and_a_page_that_needs_no_other_file(
     assert "http" not in re.sub(r'src="[^"]*"', "", page)
 
 
-def test_another_price_changes_costs_and_asks_the_judge_nothing(
-    tmp_path: Path, records: Path, judge: SameWords
-) -> None:
+def test_another_price_changes_costs_and_asks_the_judge_nothing(tmp_path: Path, records: Path, judge: Counting) -> None:
     before = made(tmp_path, records)
     asked = judge.asked
     after = made(tmp_path, records, ratio=50.0)
@@ -99,7 +83,7 @@ def test_another_price_changes_costs_and_asks_the_judge_nothing(
     assert ours[0]["held_out"]["cost"][0] > ours[1]["held_out"]["cost"][0]
 
 
-def test_a_miss_is_told_first(tmp_path: Path, records: Path, judge: SameWords) -> None:
+def test_a_miss_is_told_first(tmp_path: Path, records: Path, judge: Counting) -> None:
     made(tmp_path, records)
     first = (tmp_path / "out" / "report.md").read_text(encoding="utf-8").split("\n\n")[1]
     assert first.startswith("- **cities**: **not reached**") or first.startswith("- **cities**: **half reached**")
@@ -128,7 +112,7 @@ def test_without_records_there_is_no_report(tmp_path: Path, capsys: pytest.Captu
     assert "no records" in capsys.readouterr().err
 
 
-def test_the_section_of_the_readme_is_made_of_the_report_alone(tmp_path: Path, records: Path, judge: SameWords) -> None:
+def test_the_section_of_the_readme_is_made_of_the_report_alone(tmp_path: Path, records: Path, judge: Counting) -> None:
     found = made(tmp_path, records)
     section = readme.section_of(found)
     assert "**cities**, 20 questions." in section

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from streamroute.config.strict import ComplaintError, strictly
-from streamroute.errors import ConfigError
+from streamroute.config.strict import read_strictly
 from streamroute.evaluation.simulation.outcome import Billing
 
 __all__ = ("Records", "Settings", "read_settings")
@@ -53,11 +51,4 @@ class Settings(_Table, frozen=True, kw_only=True):
 
 def read_settings(path: Path) -> Settings:
     """Raises `ConfigError`, naming the file and the key."""
-    try:
-        return strictly(tomllib.loads(path.read_text(encoding="utf-8")), Settings)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except ComplaintError as complaint:
-        raise ConfigError(f"{path}: {complaint}") from None
+    return read_strictly(path, Settings)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.reporting.settings import Settings
+from streamroute.config.settings import Policy as PolicyName
 from streamroute.core.plan import AutoRelease
 from streamroute.evaluation.judged import with_samples
 from streamroute.evaluation.rows import RoutingRow
@@ -24,7 +25,7 @@ from streamroute.uncertainty.combine import most_probes
 
 __all__ = ("systems_of",)
 
-STOPPING = ("stopping-table", "adaptive-consistency", "esc", "sprt", "cascade-routing")
+STOPPING: tuple[PolicyName, ...] = ("stopping-table", "adaptive-consistency", "esc", "sprt", "cascade-routing")
 """Policies that are shown beside the fixed number of probes, one probe at a time."""
 TOLD = (
     "quality",
@@ -62,7 +63,7 @@ def systems_of(rows: Sequence[RoutingRow], model: BlockingModel, settings: Setti
         expected = auto_of(outcomes["retract"], AutoRelease().annoyance)
         outcomes["auto"] = run(system("auto", replace(common, auto=expected)))
         for policy in STOPPING:
-            made = system("hold", replace(one_by_one, policy=policy))  # type: ignore[arg-type]
+            made = system("hold", replace(one_by_one, policy=policy))
             outcomes[f"hold, {policy}"] = run(made)
     reference = summarise(outcomes["always-large"], resamples=1).value("cost")
     assert reference

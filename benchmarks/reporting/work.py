@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,10 @@ def rows_of(records: Records) -> list[RoutingRow]:
     return paired
 
 
-def figures_of(records: Records, model: BlockingModel, settings: Settings) -> dict[str, Any]:
-    """Everything but the systems."""
-    rows = rows_of(records)
+def figures_of(
+    rows: Sequence[RoutingRow], model: BlockingModel, settings: Settings, *, texts: bool = False
+) -> dict[str, Any]:
+    """Everything but the systems, of what `rows_of` gives; `texts` may be quoted."""
     judged = [with_samples(row, settings.samples) for row in rows]
     most = min(len(row.cheap.samples) for row in rows)
     counts = {*range(1, settings.samples + 1), *(count for count in settings.counts if count <= most)}
@@ -58,7 +60,7 @@ def figures_of(records: Records, model: BlockingModel, settings: Settings) -> di
         **asdict(compared),
         "by_count": _by_count(rows, {count: after[count] for count in settings.counts if count in after}, settings),
         "ablations": _ablations(model, judged, settings),
-        "failures": _failures(judged, judgement, texts=records.texts),
+        "failures": _failures(judged, judgement, texts=texts),
     }
 
 
@@ -107,11 +109,12 @@ def _by_count(rows: Sequence[RoutingRow], after: Mapping[int, Judgement], settin
 
 def _ablations(model: BlockingModel, rows: Sequence[RoutingRow], settings: Settings) -> list[dict[str, Any]]:
     """The AUROC of the default score, one thing changed at a time; `difference` to nothing changed."""
+    whole = partial(_judged, model, rows)
     variants: Mapping[str, Callable[[], tuple[Sequence[RoutingRow], Judgement]]] = {
-        "as it is": lambda: (rows, judge_rows(model, rows)),
-        **{f"rule: {rule}": lambda rule=rule: (rows, judge_rows(model, rows, rule=rule)) for rule in Rule},  # type: ignore[misc]
-        "without log-probabilities": lambda: (rows, judge_rows(model, rows, logprobs=False)),
-        **{f"samples cut to {share:.0%}": lambda share=share: _cut(model, rows, share) for share in CUTS},  # type: ignore[misc]
+        "as it is": whole,
+        **{f"rule: {rule}": partial(whole, rule=rule) for rule in Rule},
+        "without log-probabilities": partial(whole, logprobs=False),
+        **{f"samples cut to {share:.0%}": partial(_judged, model, _cut(rows, share)) for share in CUTS},
     }
     found: list[dict[str, Any]] = []
     for name, variant in variants.items():
@@ -122,13 +125,20 @@ def _ablations(model: BlockingModel, rows: Sequence[RoutingRow], settings: Setti
     return found
 
 
-def _cut(model: BlockingModel, rows: Sequence[RoutingRow], share: float) -> tuple[Sequence[RoutingRow], Judgement]:
+def _judged(
+    model: BlockingModel, rows: Sequence[RoutingRow], *, rule: Rule = Rule.PROBABILITY, logprobs: bool = True
+) -> tuple[Sequence[RoutingRow], Judgement]:
+    return rows, judge_rows(model, rows, rule=rule, logprobs=logprobs)
+
+
+def _cut(rows: Sequence[RoutingRow], share: float) -> list[RoutingRow]:
+    """The rows with the first `share` of each sample's characters."""
+
     def short(row: RoutingRow) -> RoutingRow:
         samples = [text[: max(1, round(share * len(text)))] for text in row.cheap.samples]
         return msgspec.structs.replace(row, cheap=msgspec.structs.replace(row.cheap, samples=samples))
 
-    cut = [short(row) for row in rows]
-    return cut, judge_rows(model, cut)
+    return [short(row) for row in rows]
 
 
 def _failures(rows: Sequence[RoutingRow], judgement: Judgement, *, texts: bool) -> dict[str, Any]:
@@ -146,18 +156,19 @@ def _failures(rows: Sequence[RoutingRow], judgement: Judgement, *, texts: bool) 
         if not texts:
             return about
         said = {"question": row.question, "answer": row.cheap.answer, "gold": (row.gold or [""])[0]}
-        return (
-            about
-            | said
-            | {"large": row.large.answer if row.large else "", "large_right": bool(row.large and row.large.correct)}
-        )
+        return about | said | {"large": row.large.answer if row.large else "", "large_right": _mended(row)}
 
     return {
         "certain_quarter": len(quarter),
         "certain_and_wrong": len(sure),
         "of_one_meaning": sum(len(judgement.rows[i].evidence.sizes) == 1 for i in sure),
         "refusals": sum(judgement.rows[i].evidence.refusals > 0 for i in sure),
-        "large_right": sum(bool(rows[i].large and rows[i].large.correct) for i in sure),  # type: ignore[union-attr]
+        "large_right": sum(_mended(rows[i]) for i in sure),
         "wrong": [told(i) for i in wrong[:EXAMPLES]],
         "right": [told(i) for i in right[:EXAMPLES]],
     }
+
+
+def _mended(row: RoutingRow) -> bool:
+    """Whether the large model is right."""
+    return row.large is not None and bool(row.large.correct)

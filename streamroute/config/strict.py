@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import enum
+import tomllib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-__all__ = ("ComplaintError", "nearest", "strictly")
+from streamroute.errors import ConfigError
+
+__all__ = ("ComplaintError", "nearest", "read_strictly", "strictly")
 
 T = TypeVar("T")
 
@@ -24,6 +28,18 @@ def strictly(raw: Mapping[str, Any], table: type[T]) -> T:
     """Convert `raw`, raising `ComplaintError` for an unknown or missing key, a wrong type or value."""
     _check_keys(raw, table, "")
     return _convert(raw, table)
+
+
+def read_strictly(path: Path, table: type[T]) -> T:
+    """A TOML file as `table`. Raises `ConfigError`, naming the file and the key."""
+    try:
+        return strictly(tomllib.loads(path.read_text(encoding="utf-8")), table)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except ComplaintError as complaint:
+        raise ConfigError(f"{path}: {complaint}") from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

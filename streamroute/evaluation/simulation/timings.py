@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from streamroute.config.strict import ComplaintError, strictly
+from streamroute.config.strict import read_strictly
 from streamroute.core.types import CHARACTERS_PER_TOKEN
-from streamroute.errors import ConfigError
 from streamroute.evaluation.rows import Timing
 
 __all__ = ("JudgePace", "Pace", "Timings", "estimated_tokens", "read_timings")
@@ -57,15 +55,7 @@ class Timings(_Table, frozen=True, kw_only=True):
 def read_timings(path: Path) -> Timings:
     """A TOML file with any of the tables cheap, large, probes (`first`, `rate`), judge (`verdict`, `pair`), and
     `probe_tokens`. Raises `ConfigError`, naming the key."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return strictly(raw, Timings)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    except ComplaintError as complaint:
-        raise ConfigError(f"{path}: {complaint}") from None
+    return read_strictly(path, Timings)
 
 
 def estimated_tokens(text: str) -> int:

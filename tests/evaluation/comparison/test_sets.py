@@ -30,8 +30,9 @@ def row(number: int) -> RoutingRow:
     return RoutingRow(
         id=str(number),
         question=f"What is the capital number {number}?",
-        cheap=CheapLeg(answer=samples[0], samples=samples, correct=known),
-        large=LargeLeg(answer="It is Canberra.", correct=number % 10 != 1),
+        cheap=CheapLeg(answer=samples[0], samples=samples, correct=known, model="small"),
+        large=LargeLeg(answer="It is Canberra.", correct=number % 10 != 1, model="large"),
+        gold=["Canberra"],
     )
 
 
