@@ -10,20 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from benchmarks.reporting.settings import Records, Settings
 from streamroute.errors import DataFileError
-from streamroute.evaluation import metrics
 from streamroute.evaluation.comparison.early import early_stopping
 from streamroute.evaluation.comparison.sets import Compared, compare
-from streamroute.evaluation.folds import folds_by_group
 from streamroute.evaluation.judged import Judgement, judge_rows, with_samples
-from streamroute.evaluation.methods import OURS, Method, methods_of
+from streamroute.evaluation.methods import OURS, Method
 from streamroute.evaluation.rows import RoutingRow, read_rows
 from streamroute.nli.batcher import BlockingModel
 from streamroute.uncertainty.clustering import Rule
-from streamroute.uncertainty.normalize import normalize
 
 __all__ = ("figures_of", "rows_of")
 
@@ -84,14 +80,6 @@ def _compared(
     )
 
 
-def _areas(rows: Sequence[RoutingRow], judgement: Judgement, names: Sequence[str]) -> dict[str, float | None]:
-    wrong = np.array([not row.cheap.correct for row in rows])
-    fold = folds_by_group([normalize(row.question) or row.question for row in rows], wrong, 5)
-    found = {each.name: each for each in methods_of(rows, judgement, wrong, fold)}
-    scores = {name: found[name].scores if name in found else None for name in names}
-    return {name: None if each is None else metrics.auroc(each, wrong) for name, each in scores.items()}
-
-
 def _by_count(rows: Sequence[RoutingRow], after: Mapping[int, Judgement], settings: Settings) -> dict[str, Any]:
     """What each further sample brings: the AUROC of some methods, and the gap and the cost of ours, held out. `after`:
     how the rows were judged by so many samples."""
@@ -109,6 +97,7 @@ def _by_count(rows: Sequence[RoutingRow], after: Mapping[int, Judgement], settin
 
 def _ablations(model: BlockingModel, rows: Sequence[RoutingRow], settings: Settings) -> list[dict[str, Any]]:
     """The AUROC of the default score, one thing changed at a time; `difference` to nothing changed."""
+    once = msgspec.structs.replace(settings, resamples=1)  # no intervals are told
     whole = partial(_judged, model, rows)
     variants: Mapping[str, Callable[[], tuple[Sequence[RoutingRow], Judgement]]] = {
         "as it is": whole,
@@ -119,9 +108,12 @@ def _ablations(model: BlockingModel, rows: Sequence[RoutingRow], settings: Setti
     found: list[dict[str, Any]] = []
     for name, variant in variants.items():
         seen, judgement = variant()
-        area = _areas(seen, judgement, [OURS, "discrete-se"])
+        entries = _compared(seen, judgement, once, only=(OURS, "discrete-se")).entries
+        area = {each.name: each.auroc.value for each in entries}
         pairs = statistics.fmean(each.evidence.nli_pairs for each in judgement.rows)
-        found.append({"what": name, "auroc": area[OURS], "discrete_se": area["discrete-se"], "nli_pairs": pairs})
+        found.append(
+            {"what": name, "auroc": area.get(OURS), "discrete_se": area.get("discrete-se"), "nli_pairs": pairs}
+        )
     return found
 
 

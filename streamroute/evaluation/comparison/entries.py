@@ -16,7 +16,7 @@ from streamroute.evaluation.comparison.ranking import Curves, Ranked
 from streamroute.evaluation.methods import Method
 from streamroute.evaluation.metrics import Bools, Floats, Ints
 from streamroute.evaluation.paradigms import paradigm
-from streamroute.evaluation.resampling import interval_of, resampled_auroc
+from streamroute.evaluation.resampling import interval_of
 
 __all__ = ("Answers", "Entry", "Estimate", "Routing", "entry_of", "estimate")
 
@@ -84,8 +84,9 @@ class Entry:
     milliseconds: float
 
 
-def entry_of(method: Method, answers: Answers, *, share: float) -> Entry:
-    """Of a method whose scores are defined; its threshold is to recover `share` of the gap."""
+def entry_of(method: Method, answers: Answers, areas: Floats, *, share: float) -> Entry:
+    """Of a method whose scores are defined; its threshold is to recover `share` of the gap. `areas` (r + 1,): its AUROC
+    in each draw."""
     scores = method.scores
     assert scores is not None
     about = paradigm(method.name)
@@ -99,7 +100,7 @@ def entry_of(method: Method, answers: Answers, *, share: float) -> Entry:
         when=str(about.when),
         uses=str(about.uses),
         how=str(about.how),
-        auroc=estimate(resampled_auroc(scores, ~answers.cheap, answers.draws)),
+        auroc=estimate(areas),
         aurc=estimate(ranked.aurc(~answers.cheap)),
         apgr=estimate(curves.apgr()),
         cpt50=estimate(curves.cpt(0.5)),

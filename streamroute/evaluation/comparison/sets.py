@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -74,10 +73,6 @@ class Compared:
     bins: dict[str, list[tuple[float, float, int]]]
     seconds: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
-
 
 def compare(
     rows: Sequence[RoutingRow],
@@ -107,9 +102,10 @@ def compare(
     )
     methods = [*methods_of(rows, judgement, ~cheap, fold), *beside]
     known = {each.name: each for each in methods if each.scores is not None and (only is None or each.name in only)}
-    entries = [entry_of(each, answers, share=share) for each in known.values()]
+    areas = {name: _areas(each, answers) for name, each in known.items()}
+    entries = [entry_of(each, answers, areas[name], share=share) for name, each in known.items()]
     entries.sort(key=lambda entry: -(entry.auroc.value or 0.0))
-    against, best = _against(known, entries, answers)
+    against, best = _against(known, entries, areas)
     return Compared(
         n=len(rows),
         questions=len(set(questions)),
@@ -131,17 +127,16 @@ def compare(
 
 
 def _against(
-    known: Mapping[str, Method], entries: Sequence[Entry], answers: Answers
+    known: Mapping[str, Method], entries: Sequence[Entry], areas: Mapping[str, Floats]
 ) -> tuple[tuple[Against, ...], Against | None]:
     ranked = [entry.name for entry in entries if entry.auroc.value is not None]
     if OURS not in ranked:
         return (), None
-    areas = {name: _areas(known[name], answers) for name in ranked}
 
     def against(name: str, p: float | None) -> Against:
         return Against(name, estimate(areas[OURS] - areas[name]), p)
 
-    planned = [name for name in PRIMARY if name in areas]
+    planned = [name for name in PRIMARY if name in ranked]
     raw = [two_sided((areas[OURS] - areas[name])[1:]) for name in planned]
     adjusted = holm([1.0 if p is None else p for p in raw])
     others = [name for name in ranked if known[name].kind is not Kind.OURS]
@@ -152,6 +147,7 @@ def _against(
 
 
 def _areas(method: Method, answers: Answers) -> Floats:
+    """The AUROC in each draw."""
     assert method.scores is not None
     return resampled_auroc(method.scores, ~answers.cheap, answers.draws)
 
