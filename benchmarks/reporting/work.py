@@ -128,7 +128,10 @@ def _cut(rows: Sequence[RoutingRow], share: float) -> list[RoutingRow]:
 
     def short(row: RoutingRow) -> RoutingRow:
         samples = [text[: max(1, round(share * len(text)))] for text in row.cheap.samples]
-        return msgspec.structs.replace(row, cheap=msgspec.structs.replace(row.cheap, samples=samples))
+        # The times are those of the whole texts.
+        return msgspec.structs.replace(
+            row, cheap=msgspec.structs.replace(row.cheap, samples=samples, sample_timings=None)
+        )
 
     return [short(row) for row in rows]
 

@@ -6,7 +6,7 @@ import pytest
 from streamroute.evaluation.comparison.sets import PRIMARY, Compared, compare
 from streamroute.evaluation.judged import judge_rows
 from streamroute.evaluation.methods import FITTED, OURS
-from streamroute.evaluation.rows import CheapLeg, LargeLeg, RoutingRow
+from streamroute.evaluation.rows import CheapLeg, LargeLeg, RoutingRow, Timing
 from streamroute.evaluation.simulation.outcome import Billing
 from streamroute.uncertainty.base import Pair, Relations
 from tests.evaluation.judges import CONTRADICTS, ENTAILS
@@ -22,6 +22,9 @@ class SameWords:
 CITIES = ("Perth", "Sydney", "Hobart", "Cairns", "Darwin")
 
 
+TOOK = Timing(0.1, 0.2, 4, [(0.1, 3), (0.2, 10)])
+
+
 def row(number: int) -> RoutingRow:
     """Every second question is not known to the cheap model: then its samples differ. The large one knows all but every
     tenth."""
@@ -30,7 +33,7 @@ def row(number: int) -> RoutingRow:
     return RoutingRow(
         id=str(number),
         question=f"What is the capital number {number}?",
-        cheap=CheapLeg(answer=samples[0], samples=samples, correct=known, model="small"),
+        cheap=CheapLeg(answer=samples[0], samples=samples, correct=known, model="small", sample_timings=[TOOK] * 3),
         large=LargeLeg(answer="It is Canberra.", correct=number % 10 != 1, model="large"),
         gold=["Canberra"],
     )
