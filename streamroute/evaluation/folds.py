@@ -11,11 +11,20 @@ from streamroute.calibration.logistic import fit_logistic
 from streamroute.calibration.recalibrate import fit_platt
 from streamroute.core.types import Features
 from streamroute.evaluation.metrics import Bools, Floats, Ints
+from streamroute.evaluation.rows import RoutingRow
+from streamroute.uncertainty.normalize import normalize
 
-__all__ = ("Predict", "folds_by_group", "logistic_out_of_fold", "out_of_fold", "platt_out_of_fold")
+__all__ = ("Predict", "by_question", "folds_by_group", "logistic_out_of_fold", "out_of_fold", "platt_out_of_fold")
 
 Predict = Callable[[Ints], Floats]
 """From rows to the probability of being wrong of each."""
+
+
+def by_question(rows: Sequence[RoutingRow]) -> tuple[list[str], Ints]:
+    """The question of each row, whatever its spelling, and its number: rows of one question are no independent news."""
+    questions = [normalize(row.question) or row.question for row in rows]
+    _, groups = np.unique(questions, return_inverse=True)
+    return questions, np.asarray(groups, dtype=np.int64)
 
 
 def folds_by_group(groups: Sequence[str], wrong: Bools, folds: int) -> Ints:

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamroute.evaluation import metrics, selective
 from streamroute.evaluation.cost_quality import RATES, accuracy_at, aiq, apgr, cost_quality_curve, cpt
-from streamroute.evaluation.folds import folds_by_group, platt_out_of_fold
+from streamroute.evaluation.folds import by_question, folds_by_group, platt_out_of_fold
 from streamroute.evaluation.judged import Judgement, judge_rows, with_samples
 from streamroute.evaluation.methods import FITTED, OURS, Kind, Method, methods_of
 from streamroute.evaluation.metrics import Bools, Floats, Interval, Ints
@@ -18,7 +18,6 @@ from streamroute.evaluation.resampling import draw_groups, interval_of, resample
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.evaluation.scoring import Progress
 from streamroute.nli.batcher import BlockingModel
-from streamroute.uncertainty.normalize import normalize
 
 __all__ = ("Difference", "Figures", "Routed", "RoutingReport", "assess_routing", "evaluate_routing")
 
@@ -178,8 +177,7 @@ def assess_routing(
 ) -> RoutingReport:
     """The report on rows that are judged already, in the same order."""
     wrong = np.array([not row.cheap.correct for row in rows])
-    questions = [normalize(row.question) or row.question for row in rows]
-    _, groups = np.unique(questions, return_inverse=True)
+    questions, groups = by_question(rows)
     fold = folds_by_group(questions, wrong, folds)
     methods = methods_of(rows, judgement, wrong, fold)
     pairing = _Pairing.of(rows)

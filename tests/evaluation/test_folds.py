@@ -10,12 +10,24 @@ from hypothesis import strategies as st
 from streamroute.core.types import Features
 from streamroute.evaluation.folds import (
     Predict,
+    by_question,
     folds_by_group,
     logistic_out_of_fold,
     out_of_fold,
     platt_out_of_fold,
 )
 from streamroute.evaluation.metrics import Floats, Ints
+from streamroute.evaluation.rows import CheapLeg, RoutingRow
+
+
+def test_one_question_is_one_group_however_it_is_written() -> None:
+    rows = [
+        RoutingRow(str(i), text, CheapLeg("", [])) for i, text in enumerate(["Who?", "which one?", " who ?", "!", "?"])
+    ]
+    questions, groups = by_question(rows)
+    assert questions[0] == questions[2]
+    assert groups[0] == groups[2]
+    assert len(set(groups.tolist())) == 4
 
 
 @given(st.lists(st.tuples(st.text(max_size=2), st.booleans()), min_size=1, max_size=40), st.integers(2, 7))

@@ -11,7 +11,7 @@ from streamroute.evaluation.comparison.entries import Answers, Entry, Estimate, 
 from streamroute.evaluation.comparison.holm import holm, two_sided
 from streamroute.evaluation.comparison.money import leg_costs
 from streamroute.evaluation.cost_quality import accuracy_at, cost_quality_curve
-from streamroute.evaluation.folds import folds_by_group
+from streamroute.evaluation.folds import by_question, folds_by_group
 from streamroute.evaluation.judged import Judgement
 from streamroute.evaluation.methods import FITTED, OURS, Kind, Method, methods_of
 from streamroute.evaluation.metrics import Bools, Floats
@@ -19,7 +19,6 @@ from streamroute.evaluation.resampling import draw_groups, resampled_auroc
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.evaluation.selective import by_rank
 from streamroute.evaluation.simulation.outcome import Billing
-from streamroute.uncertainty.normalize import normalize
 
 __all__ = ("Against", "Compared", "compare")
 
@@ -90,8 +89,7 @@ def compare(
     those `beside` that are scored already."""
     cheap = np.array([bool(row.cheap.correct) for row in rows])
     large = np.array([row.large is not None and bool(row.large.correct) for row in rows])
-    questions = [normalize(row.question) or row.question for row in rows]
-    _, groups = np.unique(questions, return_inverse=True)
+    questions, groups = by_question(rows)
     fold = folds_by_group(questions, ~cheap, folds)
     answers = Answers(
         cheap=cheap,
