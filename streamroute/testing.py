@@ -219,7 +219,7 @@ class ScriptedScorer:
     error: Exception | None = None
     calls: int = 0
 
-    def session(self, question: str) -> ScriptedScorer:
+    def session(self, question: str, *, deadline: float | None = None) -> ScriptedScorer:
         return self
 
     async def evaluate(

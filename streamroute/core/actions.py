@@ -32,7 +32,8 @@ class CancelLeg:
 @value
 class Score:
     """Ask the judge. At most one is in flight; `expected` is the number of samples there may be in the end.
-    `confidence` is what the upstream said of the answer's tokens, None where it said nothing."""
+    `confidence` is what the upstream said of the answer's tokens, None where it said nothing. After `deadline`, on the
+    clock of the events, the route is decided by what is known, and evidence is of no more use."""
 
     tier: int
     answer: str
@@ -40,6 +41,7 @@ class Score:
     samples: tuple[Sample, ...]
     expected: int
     confidence: Confidence | None = None
+    deadline: float | None = None
 
 
 @value

@@ -218,8 +218,11 @@ class Cascade:
             return
         if self._hedge_at is not None and now >= self._hedge_at:
             self._start_hedge(now, out)
-        if judgement.decide_by is None or now < judgement.decide_by:
-            return
+        if judgement.decide_by is not None and now >= judgement.decide_by:
+            self._decide_late(judgement, now, out)
+
+    def _decide_late(self, judgement: Judgement, now: float, out: list[Action]) -> None:
+        """By the evidence so far, where it is enough to decide by."""
         verdict = Verdict(self.plan.on_timeout, "deadline")
         if judgement.evidence is not None:
             snapshot = self._snapshot(judgement, self._answers[self.tier], now)
@@ -242,6 +245,9 @@ class Cascade:
     def _consider(self, judgement: Judgement, now: float, out: list[Action]) -> None:
         """Ask the policy, the judge or for more probes, whichever is next."""
         plan, answer = self.plan, self._answers[self.tier]
+        if judgement.broken and judgement.decide_by is not None and now >= judgement.decide_by:
+            self._decide_late(judgement, now, out)  # a judge that gives up at the deadline may be as quick as the timer
+            return
         if judgement.broken:
             self._decide(Verdict(plan.on_uncertain, "scorer_failed"), now, out)
             return
@@ -267,7 +273,8 @@ class Cascade:
             judgement.scoring = True
             samples = tuple(judgement.samples)
             finished = answer.status is FINISHED
-            out.append(Score(self.tier, answer.text, finished, samples, judgement.expected, answer.confidence))
+            expected, decide_by = judgement.expected, judgement.decide_by
+            out.append(Score(self.tier, answer.text, finished, samples, expected, answer.confidence, decide_by))
         elif judgement.waiting and not judgement.running:
             self._launch(judgement, answer, now, out)
         elif judgement.quiet and (judgement.evidence is None or answer.status is FINISHED):

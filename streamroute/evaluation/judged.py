@@ -50,7 +50,7 @@ class Blocking:
     def __init__(self, model: BlockingModel) -> None:
         self._model = model
 
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
         return self._model.relations(pairs)
 
 

@@ -41,9 +41,13 @@ class Memo:
         self.passes = 0
 
     async def relations(
-        self, pairs: Sequence[Pair], *, progress: Progress = lambda done, total: None
+        self,
+        pairs: Sequence[Pair],
+        *,
+        deadline: float | None = None,
+        progress: Progress = lambda done, total: None,
     ) -> Sequence[Relations]:
-        """The relations of each pair, in order. Raises `ScorerError`."""
+        """The relations of each pair, in order; `deadline` is that of `EntailmentModel`. Raises `ScorerError`."""
         new: dict[Pair, None] = {}
         for pair in pairs:
             if pair not in self._known and pair.swapped() not in new:
@@ -52,7 +56,7 @@ class Memo:
         order = sorted(new, key=lambda pair: sum(map(len, pair)), reverse=True)
         for start in range(0, len(order), CHUNK):
             chunk = order[start : start + CHUNK]
-            for pair, found in zip(chunk, await self._model.relations(chunk), strict=True):
+            for pair, found in zip(chunk, await self._model.relations(chunk, deadline=deadline), strict=True):
                 self._known[pair.swapped()] = found.swapped()
                 self._known[pair] = found
             self.passes += len(chunk)

@@ -304,7 +304,9 @@ class Driver:
             try:
                 session = self._sessions.get(action.tier)
                 if session is None:
-                    session = self._sessions[action.tier] = self._scorer.session(question_of(self._messages))
+                    deadline = None if action.deadline is None else self._began + action.deadline
+                    session = self._scorer.session(question_of(self._messages), deadline=deadline)
+                    self._sessions[action.tier] = session
                 evidence = await session.evaluate(
                     answer=action.answer,
                     answer_finished=action.answer_finished,

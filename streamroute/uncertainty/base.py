@@ -41,8 +41,10 @@ class Relations(NamedTuple):
 class EntailmentModel(Protocol):
     """Natural-language inference, both directions at once: a model that reads two texts can say both in one pass."""
 
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
-        """The relations of each pair, in order. Raises `ScorerError`. Never blocks the event loop."""
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
+        """The relations of each pair, in order. Never blocks the event loop. After `deadline`, in seconds of the
+        running loop's `time()`, nobody waits for them: a model that serves several callers serves the most urgent
+        first, and need not begin what is late. Raises `ScorerError`."""
         ...
 
 
@@ -64,6 +66,7 @@ class ScoringSession(Protocol):
 
 
 class Scorer(Protocol):
-    """Makes a session for each judged tier of each route. `question` is the text that the answers answer."""
+    """Makes a session for each judged tier of each route. `question` is the text that the answers answer; after
+    `deadline`, in seconds of the running loop's `time()`, the route is decided without further evidence."""
 
-    def session(self, question: str) -> ScoringSession: ...
+    def session(self, question: str, *, deadline: float | None = None) -> ScoringSession: ...

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from streamroute.core.types import Confidence, Evidence, Features, Sample
-from streamroute.uncertainty.base import EntailmentModel
+from streamroute.uncertainty.base import EntailmentModel, Pair, Relations
 from streamroute.uncertainty.clustering import Clustering, Comparer, Rule, cluster
 from streamroute.uncertainty.combine import (
     DEFAULT_MOST_PROBES,
@@ -65,10 +65,11 @@ class SemanticEntropy:
         self._sampled_answer = sampled_answer
         self._most_probes = most_probes
 
-    def session(self, question: str) -> _Session:
-        """The judge of one answer to `question`, which may be empty."""
-        comparer = Comparer(self._model, question, rule=self._rule, theta=self._theta)
-        check = SentenceCheck(self._model, question)
+    def session(self, question: str, *, deadline: float | None = None) -> _Session:
+        """The judge of one answer to `question`, which may be empty. The model is told the `deadline`."""
+        model = self._model if deadline is None else _Until(self._model, deadline)
+        comparer = Comparer(model, question, rule=self._rule, theta=self._theta)
+        check = SentenceCheck(model, question)
         return _Session(
             comparer,
             check,
@@ -78,6 +79,18 @@ class SemanticEntropy:
             sampled_answer=self._sampled_answer,
             most_probes=self._most_probes,
         )
+
+
+class _Until:
+    """A model that is asked on behalf of somebody who waits until `deadline`."""
+
+    def __init__(self, model: EntailmentModel, deadline: float) -> None:
+        self._model = model
+        self._deadline = deadline
+
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
+        until = self._deadline if deadline is None else min(deadline, self._deadline)
+        return await self._model.relations(pairs, deadline=until)
 
 
 class _Session:

@@ -22,7 +22,7 @@ class Model:
     def __init__(self, said: Written) -> None:
         self._said = said
 
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
         return self._said.relations(pairs)
 
 

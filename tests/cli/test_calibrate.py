@@ -68,7 +68,7 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts that are not spelled alike are neutral to each other."""
 
     class Model:
-        async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+        async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
             return Written().relations(pairs)
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ from tests.evaluation.judges import ENTAILS, Written
 
 
 class Model:
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
         return Written({("Bern", "It is Berne."): ENTAILS, ("It is Berne.", "Bern"): ENTAILS}).relations(pairs)
 
 

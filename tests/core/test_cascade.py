@@ -236,11 +236,11 @@ def test_a_policy_that_never_decides_is_overruled_when_all_is_known() -> None:
 def test_the_judge_is_asked_again_when_the_answer_completes_a_sentence() -> None:
     world = World.begin(plan())
     (score,) = world.feed(ProbeFinished(PROBE, Sample("x")), 0.0)
-    assert score == Score(0, "", False, (Sample("x"),), 1)
+    assert score == Score(0, "", False, (Sample("x"),), 1, deadline=2.5)
     assert world.feed(EvidenceReceived(0, evidence(1, 1, score=0.0, judged=False, certified=False)), 0.0) == ()
     assert world.feed(DeltaReceived(CHEAP, Delta("Hel")), 0.0) == ()
     (score,) = world.feed(DeltaReceived(CHEAP, Delta("lo.")), 0.0)
-    assert score == Score(0, "Hello.", False, (Sample("x"),), 1)
+    assert score == Score(0, "Hello.", False, (Sample("x"),), 1, deadline=2.5)
 
 
 def test_the_judge_gets_one_question_at_a_time() -> None:
@@ -248,7 +248,7 @@ def test_the_judge_gets_one_question_at_a_time() -> None:
     assert len(world.feed(ProbeFinished(Leg(0, 0), Sample("a")), 0.0)) == 1
     assert world.feed(ProbeFinished(Leg(0, 2), Sample("c")), 0.0) == ()
     (score,) = world.feed(EvidenceReceived(0, evidence(1, 3, score=0.5, certified=False)), 0.0)
-    assert score == Score(0, "", False, (Sample("a"), Sample("c")), 3)
+    assert score == Score(0, "", False, (Sample("a"), Sample("c")), 3, deadline=2.5)
 
 
 def test_probes_can_wait_for_the_first_token_and_come_in_waves() -> None:

@@ -77,6 +77,19 @@ def test_at_the_deadline_the_evidence_that_there_is_decides(
     assert decided(world) == (decision, "deadline_partial")
 
 
+@pytest.mark.parametrize(("score", "decision"), [(0.0, Decision.ACCEPT), (1.0, Decision.ESCALATE)])
+@BOTH
+def test_a_judge_that_gives_up_at_the_deadline_leaves_its_evidence(
+    score: float, decision: Decision, fallback: Decision
+) -> None:
+    world = begun(on_uncertain=fallback)
+    world.feed(ProbeFinished(Leg(0, 0), Sample("x")), 0.0)
+    world.feed(EvidenceReceived(0, evidence(1, 2, score=score, judged=False, certified=False)), 0.0)
+    world.feed(ProbeFinished(Leg(0, 1), Sample("y")), 1.0)
+    world.feed(ScorerFailed(0, BROKEN), 2.5)  # before the timer of the same moment
+    assert decided(world) == (decision, "deadline_partial")
+
+
 def test_at_the_deadline_a_policy_that_stays_undecided_is_overruled() -> None:
     world = begun(policy=Always(UNDECIDED), on_timeout=Decision.ESCALATE)
     world.feed(ProbeFinished(Leg(0, 0), Sample("x")), 0.0)

@@ -56,7 +56,7 @@ class _Async:
     def __init__(self, judge: Written) -> None:
         self.judge = judge
 
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
         return self.judge.relations(pairs)
 
 

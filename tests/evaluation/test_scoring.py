@@ -153,7 +153,7 @@ async def test_a_memo_asks_in_one_order_once() -> None:
 
 async def test_what_the_model_raises_is_raised() -> None:
     class Broken(Meanings):
-        async def relations(self, pairs: object) -> list[object]:  # type: ignore[override]
+        async def relations(self, pairs: object, *, deadline: float | None = None) -> list[object]:  # type: ignore[override]
             raise ScorerError("broke")
 
     with pytest.raises(ScorerError, match="broke"):

@@ -38,7 +38,7 @@ def echoing(status: int) -> UpstreamStatusError:
 class Bursting(ScriptedScorer):
     """A judge with a bug that tells what it judged."""
 
-    def session(self, question: str) -> Any:
+    def session(self, question: str, *, deadline: float | None = None) -> Any:
         raise ValueError(f"cannot judge {question}")
 
 

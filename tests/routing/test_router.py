@@ -234,6 +234,20 @@ def test_a_broken_judge_never_fails_the_route(verdict: Decision, answer: str) ->
     assert (route.answer, route.verdict and route.verdict.reason) == (answer, "scorer_failed")
 
 
+@pytest.mark.parametrize("within", [0.5, None])
+def test_the_judge_is_told_how_long_it_is_waited_for(within: float | None) -> None:
+    told: list[float | None] = []
+
+    class Scorer(ScriptedScorer):
+        def session(self, question: str, *, deadline: float | None = None) -> ScriptedScorer:
+            told.append(None if deadline is None else deadline - asyncio.get_running_loop().time())
+            return self
+
+    play(router(cheap(probes=AGREE), large(), scorer=Scorer(), decision_deadline=within))
+    (left,) = told
+    assert left is within is None or left == pytest.approx(0.5 - 0.14)  # the probes end at .14
+
+
 def test_a_slow_judge_is_not_waited_for_beyond_the_deadline() -> None:
     _, route = play(router(cheap(probes=AGREE), large(), scorer=ScriptedScorer(delay=60.0), decision_deadline=0.5))
     assert route.timings.decided == pytest.approx(0.5)

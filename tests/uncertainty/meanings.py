@@ -19,7 +19,7 @@ class Meanings:
         self.neutral = frozenset(neutral)
         self.asked: list[Pair] = []
 
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
         self.asked += pairs
         return [Relations(relation, relation) for relation in map(self._relation, pairs)]
 
@@ -37,7 +37,7 @@ class Scripted:
         self.script = relations
         self.asked: list[Pair] = []
 
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
         self.asked += pairs
         return [Relations(self._directed(a, b), self._directed(b, a)) for _, a, b in pairs]
 

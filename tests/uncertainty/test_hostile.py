@@ -105,7 +105,7 @@ class Indifferent:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
         self.batches.append(len(pairs))
         relation = Relation(0.4, 0.2, 0.4)
         return [Relations(relation, relation)] * len(pairs)

@@ -133,7 +133,7 @@ def test_wrong_settings_are_refused(settings: dict[str, object]) -> None:
 
 async def test_the_rule_decides_what_agrees() -> None:
     class Neutral:
-        async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+        async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
             return [Relations(Relation(0.3, 0.4, 0.3), Relation(0.3, 0.4, 0.3))] * len(pairs)
 
     for rule, agreement in ((Rule.NO_CONTRADICTION, 1.0), (Rule.PROBABILITY, 0.0)):
@@ -144,11 +144,26 @@ async def test_the_rule_decides_what_agrees() -> None:
 
 async def test_a_failing_model_is_an_error_of_the_scorer() -> None:
     class Broken:
-        async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+        async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
             raise ScorerError("out of order")
 
     with pytest.raises(ScorerError, match="out of order"):
         await judged("red fox", "blue hen", model=Broken())
+
+
+@pytest.mark.parametrize("deadline", [7.5, None])
+async def test_the_model_is_told_until_when_it_is_waited_for(deadline: float | None) -> None:
+    told: list[tuple[bool, float | None]] = []
+
+    class Urgent(Arbitrary):
+        async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
+            told.extend((pair.context == "Which?", deadline) for pair in pairs)
+            return await super().relations(pairs)
+
+    answer, sample = ("It is tall and red. " * 9, "It was small and blue. " * 9)
+    session = SemanticEntropy(Urgent(1)).session("Which?", deadline=deadline)
+    await session.evaluate(answer=answer, answer_finished=True, samples=[Sample(sample)], expected=1)
+    assert set(told) == {(True, deadline), (False, deadline)}  # of claims, and of the sentences of long answers
 
 
 TEXTS = [f"{colour} {animal}" for colour in ("red", "blue", "green", "pink") for animal in ("fox", "hen")]
@@ -207,7 +222,7 @@ class Arbitrary:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
         return [Relations(self._relation(pair), self._relation(pair.swapped())) for pair in pairs]
 
     def _relation(self, pair: Pair) -> Relation:

@@ -31,7 +31,7 @@ class Told:
         self.forward = forward
         self.batches: list[Sequence[Pair]] = []
 
-    async def relations(self, pairs: Sequence[Pair]) -> Sequence[Relations]:
+    async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
         self.batches.append(list(pairs))
         return [Relations(self.forward.get(pair.b, NEUTRAL), NEUTRAL) for pair in pairs]
 
