@@ -30,6 +30,8 @@ def binding_of(settings: Settings, route: RouteSettings) -> Binding:
     asked = {"params": dict(params), "system": system, "probe_params": dict(route.probes.params)}
     if route.probes.suffix:
         asked["probe_suffix"] = route.probes.suffix
+    if route.probes.until != "end":
+        asked["probe_until"] = route.probes.until
     return Binding(
         cheap=_model(cheap),
         large=" > ".join(map(_model, larger)),

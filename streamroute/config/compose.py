@@ -155,6 +155,7 @@ def _tier(
             temperature=route.probes.temperature,
             params=route.probes.params,
             suffix=route.probes.suffix,
+            until=route.probes.until,
         )
     price = Price(prompt=settings.price.prompt, completion=settings.price.completion)
     return Tier(

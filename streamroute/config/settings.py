@@ -58,6 +58,7 @@ class ProbeSettings(Table, frozen=True, kw_only=True):
     temperature: Annotated[float, Meta(ge=0, le=2)] = 1.0
     params: dict[str, Any] = field(default_factory=dict)
     suffix: str = ""
+    until: Literal["end", "claim"] = "end"
 
 
 class StoppingSettings(Table, frozen=True, kw_only=True):

@@ -12,13 +12,16 @@ from streamroute.core.types import Delta, TokenLogprob, Usage
 from streamroute.errors import UpstreamError
 from streamroute.evaluation.rows import LEAST_LOGPROB, CheapLeg, LargeLeg, RoutingRow, Timing
 from streamroute.evaluation.verifying import Verification, verification_of, verification_request
-from streamroute.routing.tiers import Tier
+from streamroute.routing.tiers import Tier, question_of
 from streamroute.upstreams.base import ChatRequest, Upstream
 
 __all__ = ("Asked", "Said", "ask", "record_row")
 
 _TOP = 5
 """Of the alternatives to a first token: as many as most providers give at least."""
+
+Enough = Callable[[str, int], bool]
+"""Whether a text so far, of which so many characters are new, need not go on."""
 
 _DIGITS = 4
 """Of seconds and of log-probabilities: finer than any clock of a network, a third of the bytes."""
@@ -107,15 +110,21 @@ async def record_row(
     )
 
 
-async def ask(upstream: Upstream, request: ChatRequest) -> list[Said]:
-    """The texts of one request, one for each of its `n` choices. Raises `UpstreamError`."""
+async def ask(upstream: Upstream, request: ChatRequest, *, enough: Enough = lambda text, new: False) -> list[Said]:
+    """The texts of one request, one for each of its `n` choices. A text is over, too, where it is `enough`. Raises
+    `UpstreamError`."""
     began = anyio.current_time()
     choices = [_Choice() for _ in range(request.n)]
     usage: Usage | None = None
     async with upstream.stream(request) as deltas:
         async for delta in deltas:
-            choices[delta.index].hear(anyio.current_time() - began, delta)
+            choice = choices[delta.index]
+            if not choice.cut:
+                choice.hear(anyio.current_time() - began, delta)
+                choice.cut = enough("".join(choice.texts), len(delta.text))
             usage = delta.usage or usage
+            if all(each.cut for each in choices):
+                break
     return [choice.said(usage, alone=request.n == 1) for choice in choices]
 
 
@@ -126,7 +135,14 @@ async def _samples(asked: Asked, messages: Sequence[Mapping[str, Any]], logprobs
         made = asked.cheap.probe_request(messages, asked.params, probes)
         return replace(made, params={**made.params, **logprobs})  # which a route does not ask of its probes
 
-    return await _several(asked.cheap.upstream, request, asked.samples)
+    plan = asked.cheap.probes
+    assert plan is not None
+    question = question_of(messages)
+
+    def enough(text: str, new: int) -> bool:
+        return plan.has_said_enough(text, question, new=new)
+
+    return await _several(asked.cheap.upstream, request, asked.samples, enough=enough)
 
 
 async def _verified(asked: Asked, question: str, answer: str) -> Verification:
@@ -141,16 +157,22 @@ async def _verified(asked: Asked, question: str, answer: str) -> Verification:
     return verification_of([vote.text for vote in said], said[0].first)
 
 
-async def _several(upstream: Upstream, request: Callable[[Sequence[int]], ChatRequest], count: int) -> list[Said]:
+async def _several(
+    upstream: Upstream,
+    request: Callable[[Sequence[int]], ChatRequest],
+    count: int,
+    *,
+    enough: Enough = lambda text, new: False,
+) -> list[Said]:
     """What `request` of these numbers gets, from 0 to `count`. Raises the first failure, with nothing running."""
     if upstream.supports_n:
-        return await ask(upstream, request(range(count)))
+        return await ask(upstream, request(range(count)), enough=enough)
     said: dict[int, Said] = {}
     failed: list[UpstreamError] = []
 
     async def one(number: int) -> None:
         try:
-            (said[number],) = await ask(upstream, request([number]))
+            (said[number],) = await ask(upstream, request([number]), enough=enough)
         except UpstreamError as error:
             failed.append(error)
             group.cancel_scope.cancel()
@@ -179,6 +201,7 @@ class _Choice:
     characters: int = 0
     first: float | None = None
     end: float = 0.0
+    cut: bool = False
 
     def hear(self, at: float, delta: Delta) -> None:
         self.end = at = round(at, _DIGITS)

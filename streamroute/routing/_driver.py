@@ -18,6 +18,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, assert_never
 
 import anyio
@@ -136,6 +137,10 @@ class Driver:
                 if not self._over:
                     self._feed(ReaderLeft())
                 self._meter.settle(self._now())
+
+    @cached_property
+    def _question(self) -> str:
+        return question_of(self._messages)
 
     @property
     def _over(self) -> bool:
@@ -284,6 +289,8 @@ class Driver:
                 finished[leg] = delta.finish_reason
                 if leg.probe is not None:
                     self._end(leg, delta.finish_reason, open_legs)
+            elif leg in open_legs and self._has_said_enough(leg, delta):
+                self._cut(leg, open_legs)
         for leg, reason in finished.items():  # an answer ends with its stream: usage may come after the finish reason
             if leg in open_legs:
                 self._end(leg, reason, open_legs)
@@ -298,6 +305,21 @@ class Driver:
         else:
             self._feed(ProbeFinished(leg, self._meter.sample(leg, reason)))
 
+    def _has_said_enough(self, leg: Leg, delta: Delta) -> bool:
+        plan = None if leg.probe is None else self._tiers[leg.tier].probes
+        if plan is None or plan.until == "end" or not delta.text:
+            return False
+        return plan.has_said_enough(self._meter.text(leg), self._question, new=len(delta.text))
+
+    def _cut(self, leg: Leg, open_legs: set[Leg]) -> None:
+        """A probe has said what it is judged by. Its request ends with the last probe that it serves."""
+        open_legs.discard(leg)
+        if leg not in self._scopes:
+            return
+        sample = self._meter.sample(leg, "claim")
+        self._execute(CancelLeg(leg, "said enough"), None, self._now())
+        self._feed(ProbeFinished(leg, sample))
+
     async def _score(self, action: Score, scope: anyio.CancelScope) -> None:
         assert self._scorer is not None
         with scope:
@@ -305,7 +327,7 @@ class Driver:
                 session = self._sessions.get(action.tier)
                 if session is None:
                     deadline = None if action.deadline is None else self._began + action.deadline
-                    session = self._scorer.session(question_of(self._messages), deadline=deadline)
+                    session = self._scorer.session(self._question, deadline=deadline)
                     self._sessions[action.tier] = session
                 evidence = await session.evaluate(
                     answer=action.answer,

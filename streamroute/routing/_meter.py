@@ -79,7 +79,7 @@ class Meter:
         record.ended = now
         if error is not None:
             record.error, record.failure = str(error), _kind(error)
-        record.text = "".join(self._texts[leg])
+        record.text = self.text(leg)
         if state is LegState.FINISHED:
             self.tiers[leg.tier].cancelled.ended(record.completion_tokens, probe=leg.probe is not None)
         elif state is LegState.CANCELLED:
@@ -99,9 +99,13 @@ class Meter:
         route.nli_pairs = sum(one.nli_pairs for one in self._judged.values())
         route.nli_seconds = sum(one.seconds for one in self._judged.values())
 
+    def text(self, leg: Leg) -> str:
+        """What it has said so far."""
+        return "".join(self._texts[leg])
+
     def sample(self, leg: Leg, finish_reason: str) -> Sample:
         total, count = self._logprobs.get(leg, (0.0, 0))
-        return Sample("".join(self._texts[leg]), finish_reason, total / count if count else None)
+        return Sample(self.text(leg), finish_reason, total / count if count else None)
 
     @property
     def shown(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,7 +10,11 @@ from typing import Any, Literal
 from streamroute.core.plan import ProbeSchedule
 from streamroute.core.types import CHARACTERS_PER_TOKEN
 from streamroute.routing.billing import CancelBilling
+from streamroute.uncertainty.gist import gist_of_growing
 from streamroute.upstreams.base import ChatRequest, Message, Upstream
+
+_MAY_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\n]")
+"""A sentence; the point of one that ends with a number is told from a decimal point by what follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +22,9 @@ class ProbePlan:
     """How a tier is sampled to be judged. `params` are further request fields of a probe. With `skip_confident` the
     answer is asked for with log-probabilities, and not probed where its first token was at least that probable.
     `suffix` is added to the last user message of a probe, which may so ask for less than the answer does ("Answer only,
-    in at most 20 words."): cheaper and sooner, but another distribution, to be calibrated by itself.
+    in at most 20 words."): cheaper and sooner, but another distribution, to be calibrated by itself. `until="claim"`
+    ends a probe with the first sentence that claims something, or its marked final answer, which is what answers of a
+    sentence or two are compared by; the rest is not waited for.
 
     Temperature 1 and 96 tokens are METHOD 4.1: samples must be free to differ and short enough to be judged in time.
     """
@@ -30,6 +37,13 @@ class ProbePlan:
     temperature: float = 1.0
     params: Mapping[str, Any] = field(default_factory=dict)
     suffix: str = ""
+    until: Literal["end", "claim"] = "end"
+
+    def has_said_enough(self, text: str, question: str, *, new: int) -> bool:
+        """Whether a probe that has said `text` so far, the last `new` characters just now, need say no more."""
+        if self.until == "end" or not _MAY_END.search(text, max(0, len(text) - new - 1)):
+            return False
+        return gist_of_growing(text, question) is not None
 
     def schedule(self) -> ProbeSchedule:
         return ProbeSchedule(count=self.count, wave=self.wave, after=self.after, skip_confident=self.skip_confident)

@@ -130,6 +130,12 @@ def test_another_route_is_refused_by_check_and_compose_with_what_differs(
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("probes", ['suffix = "Answer only."', 'until = "claim"', "params = { top_p = 0.9 }"])
+def test_probes_that_say_less_are_another_route(tmp_path: Path, probes: str) -> None:
+    with pytest.raises(ConfigError, match="answer_sha256 was"):
+        policies(written(tmp_path, f'calibration = "mine.toml"\nprobes = {{ {probes} }}'))
+
+
 def test_other_probes_are_named_each(tmp_path: Path) -> None:
     more = "probes = { count = 3, max_tokens = 7, temperature = 0.5 }"
     with pytest.raises(ConfigError, match="probes was 5 and is 3; max_tokens was 96 and is 7; temperature was"):

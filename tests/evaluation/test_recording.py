@@ -1,6 +1,7 @@
 import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import anyio
 import msgspec
@@ -64,6 +65,21 @@ def recorded(asked: Asked) -> RoutingRow:
 
 def scripted(*, supports_n: bool = False) -> ScriptedUpstream:
     return ScriptedUpstream("Sydney, I think.", ["Perth", "Canberra", "Sydney it is"], supports_n=supports_n)
+
+
+@pytest.mark.parametrize("supports_n", [False, True])
+def test_samples_are_cut_where_the_route_would_cut_them(supports_n: bool) -> None:
+    more = " It is old. It is large."
+    said = [f"It is Perth.{more}", "I don't know.", f"Sure! It is Sydney.{more}"]
+    cheap = ScriptedUpstream(f"It is Bern.{more}", said, supports_n=supports_n)
+    plan = ProbePlan(until="claim")
+    whole = asked(cheap, ScriptedUpstream("Canberra"))
+    row = recorded(replace(whole, cheap=replace(whole.cheap, probes=plan)))
+    assert row.cheap.answer == f"It is Bern.{more}"
+    assert row.cheap.samples == ["It is Perth.", "I don't know.", "Sure! It is Sydney."]
+    assert row.cheap.sample_timings is not None
+    assert [timing.end for timing in row.cheap.sample_timings] == pytest.approx([0.14, 0.14, 0.16])
+    assert cheap.running == 0
 
 
 @pytest.mark.parametrize("supports_n", [False, True])

@@ -56,7 +56,7 @@ def play(made: Router, **request: Any) -> tuple[list[StreamEvent], Route]:
     """One route from its first event to its last, in virtual time."""
 
     async def main() -> tuple[list[StreamEvent], Route]:
-        async with made, made.stream(ASK, **request) as stream:
+        async with made, made.stream(request.pop("messages", ASK), **request) as stream:
             return [event async for event in stream], stream.route
 
     return run_virtual(main)
