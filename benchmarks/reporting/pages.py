@@ -72,8 +72,13 @@ def _verdict(name: str, figures: Mapping[str, Any]) -> str:
         f"**{name}**: {judged}AUROC {number(ours['auroc'])}, {signed(best['difference'])} to the best of all others, "
         f"`{best['other']}` (wanted: +{GOAL_LEAD:.2f}, interval above 0: {'yes' if ahead else 'no'}); "
         f"{share(held['gap'])} of the gap between the models for {share(held['cost'])} of always-large's cost "
-        f"(wanted: {GOAL_GAP:.0%} for at most {GOAL_COST:.0%}: {'yes' if reached else 'no'})"
+        f"(wanted: {GOAL_GAP:.0%} for at most {GOAL_COST:.0%}: {'yes' if reached else 'no'}{_bound(figures)})"
     )
+
+
+def _bound(figures: Mapping[str, Any]) -> str:
+    least = figures["foresight"]
+    return "" if least is None else f"; with every outcome known and no sample drawn it would still cost {least:.1%}"
 
 
 def _set(name: str, figures: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from streamroute.core.types import Leg
 from streamroute.evaluation.methods import Method
-from streamroute.evaluation.metrics import Floats
+from streamroute.evaluation.metrics import Bools, Floats
 from streamroute.evaluation.paradigms import When, paradigm
 from streamroute.evaluation.rows import RoutingRow
 from streamroute.evaluation.simulation.legs import RecordedLeg, RecordedRoute
@@ -17,7 +18,7 @@ from streamroute.evaluation.simulation.outcome import Billing
 from streamroute.evaluation.simulation.timings import Timings
 from streamroute.routing.tiers import Price
 
-__all__ = ("LegCosts", "leg_costs")
+__all__ = ("LegCosts", "foresight", "leg_costs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +62,18 @@ def leg_costs(rows: Sequence[RoutingRow], billing: Billing, *, together: bool = 
         samples,
         np.array([_cost(large, route.leg(Leg(1))) for route in routes]),
     )
+
+
+def foresight(costs: LegCosts, cheap: Bools, large: Bools, *, share: float) -> float | None:
+    """The least cost, of always-large's, at which any router that sees the cheap answers first could recover `share` of
+    the gap between the models: it draws no sample, and asks for the cheapest large answers that mend a cheap one. None
+    where there is no gap. `cheap`, `large`: (n,) whose answers are right."""
+    gap = int(large.sum()) - int(cheap.sum())
+    if gap <= 0:
+        return None
+    mending = np.sort(costs.large[large & ~cheap])
+    needed = math.ceil(share * gap - 1e-9)
+    return float((costs.cheap.sum() + mending[:needed].sum()) / costs.large.sum())
 
 
 def _cost(price: Price, leg: RecordedLeg, *, prompt: bool = True) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from streamroute.evaluation.comparison.entries import Answers, Entry, Estimate, entry_of, estimate
 from streamroute.evaluation.comparison.holm import holm, two_sided
-from streamroute.evaluation.comparison.money import leg_costs
+from streamroute.evaluation.comparison.money import foresight, leg_costs
 from streamroute.evaluation.cost_quality import accuracy_at, cost_quality_curve
 from streamroute.evaluation.folds import by_question, folds_by_group
 from streamroute.evaluation.judged import Judgement
@@ -52,8 +52,9 @@ class Against:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """`entries` by falling AUROC. `undefined`: methods left out, and for how many rows they are not defined. `bins`: of
-    the default score and of the fitted probability, ten each: (mean score, share wrong, rows)."""
+    """`entries` by falling AUROC. `oracle`: the share of questions that either model gets right; `foresight`: what the
+    gap would cost if every outcome were known. `undefined`: methods left out, and for how many rows they are not
+    defined. `bins`: of the default score and of the fitted probability, ten each: (mean score, share wrong, rows)."""
 
     n: int
     questions: int
@@ -62,6 +63,7 @@ class Compared:
     cheap: Estimate
     large: Estimate
     oracle: float
+    foresight: float | None
     cheap_cost: float
     entries: tuple[Entry, ...]
     against: tuple[Against, ...]
@@ -112,6 +114,7 @@ def compare(
         cheap=estimate(answers.mean(cheap)),
         large=estimate(answers.mean(large)),
         oracle=float((cheap | large).mean()),
+        foresight=foresight(answers.costs, cheap, large, share=share),
         cheap_cost=float(answers.costs.cheap.mean() / answers.costs.large.mean()),
         entries=tuple(entries),
         against=against,

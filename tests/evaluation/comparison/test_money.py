@@ -1,8 +1,12 @@
+import itertools
+
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streamroute.evaluation.comparison.money import leg_costs
+from streamroute.evaluation.comparison.money import LegCosts, foresight, leg_costs
 from streamroute.evaluation.methods import Kind, Method
 from streamroute.evaluation.rows import CheapLeg, LargeLeg, RoutingRow, Timing
 from streamroute.evaluation.simulation.outcome import Billing
@@ -74,3 +78,25 @@ def test_a_row_with_fewer_samples_pays_for_those_that_it_has() -> None:
         ROW, cheap=msgspec.structs.replace(ROW.cheap, samples=["Perth."], sample_timings=[Timing(0.1, 1.0, 6)])
     )
     assert leg_costs([ROW, fewer], BILLING).samples[1].tolist() == pytest.approx([0, 16, 16, 16])
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(1, 9)), min_size=1, max_size=7),
+    st.sampled_from([0.5, 0.95, 1.0]),
+)
+def test_nobody_recovers_the_gap_for_less_than_who_knows_every_outcome(
+    rows: list[tuple[bool, bool, int]], share: float
+) -> None:
+    cheap, large = (np.array([row[i] for row in rows], dtype=bool) for i in (0, 1))
+    costs = LegCosts(np.ones(len(rows)), np.zeros((len(rows), 1)), np.array([float(row[2]) for row in rows]))
+    gap = int(large.sum()) - int(cheap.sum())
+    found = foresight(costs, cheap, large, share=share)
+    if gap <= 0:
+        assert found is None
+        return
+    paid = [
+        costs.cheap.sum() + costs.large[chosen].sum()
+        for chosen in (np.array(one) for one in itertools.product([False, True], repeat=len(rows)))
+        if np.where(chosen, large, cheap).sum() >= cheap.sum() + share * gap - 1e-9
+    ]
+    assert found == pytest.approx(min(paid) / costs.large.sum())

@@ -96,3 +96,4 @@ def test_all_of_it_is_plain_data(compared: Compared) -> None:
     plain = dataclasses.asdict(compared)
     assert plain["n"] == 40
     assert plain["oracle"] == pytest.approx(0.9)
+    assert plain["foresight"] < compared.entries[0].held_out.cost.value
