@@ -218,18 +218,17 @@ class Cascade:
             return
         if self._hedge_at is not None and now >= self._hedge_at:
             self._start_hedge(now, out)
-        if judgement.decide_by is not None and now >= judgement.decide_by:
-            self._decide_late(judgement, now, out)
+        if judgement.is_late(now):
+            self._decide(self._late_verdict(judgement, now), now, out)
 
-    def _decide_late(self, judgement: Judgement, now: float, out: list[Action]) -> None:
+    def _late_verdict(self, judgement: Judgement, now: float) -> Verdict:
         """By the evidence so far, where it is enough to decide by."""
-        verdict = Verdict(self.plan.on_timeout, "deadline")
         if judgement.evidence is not None:
             snapshot = self._snapshot(judgement, self._answers[self.tier], now)
             partial = self.plan.policy(replace(snapshot, pending=0, settled=True))  # as if nothing more were to come
             if partial.decided:
-                verdict = Verdict(partial.decision, "deadline_partial", partial.to, partial.append)
-        self._decide(verdict, now, out)
+                return Verdict(partial.decision, "deadline_partial", partial.to, partial.append)
+        return Verdict(self.plan.on_timeout, "deadline")
 
     # -- weighing the evidence ----------------------------------------------------------------------------------------
 
@@ -245,11 +244,10 @@ class Cascade:
     def _consider(self, judgement: Judgement, now: float, out: list[Action]) -> None:
         """Ask the policy, the judge or for more probes, whichever is next."""
         plan, answer = self.plan, self._answers[self.tier]
-        if judgement.broken and judgement.decide_by is not None and now >= judgement.decide_by:
-            self._decide_late(judgement, now, out)  # a judge that gives up at the deadline may be as quick as the timer
-            return
         if judgement.broken:
-            self._decide(Verdict(plan.on_uncertain, "scorer_failed"), now, out)
+            late = judgement.is_late(now)  # a judge that gives up at the deadline may be as quick as the timer
+            verdict = self._late_verdict(judgement, now) if late else Verdict(plan.on_uncertain, "scorer_failed")
+            self._decide(verdict, now, out)
             return
         if not judgement.samples:
             judgement.stale = False
@@ -271,8 +269,7 @@ class Cascade:
         if judgement.stale:
             judgement.stale = False
             judgement.scoring = True
-            samples = tuple(judgement.samples)
-            finished = answer.status is FINISHED
+            samples, finished = tuple(judgement.samples), answer.status is FINISHED
             expected, decide_by = judgement.expected, judgement.decide_by
             out.append(Score(self.tier, answer.text, finished, samples, expected, answer.confidence, decide_by))
         elif judgement.waiting and not judgement.running:

@@ -30,6 +30,10 @@ class Judgement:
     evidence: Evidence | None = None
     hedge_asked: tuple[bool, bool] | None = None
 
+    def is_late(self, now: float) -> bool:
+        """Whether the time to decide has come."""
+        return self.decide_by is not None and now >= self.decide_by
+
     @property
     def waiting(self) -> int:
         """Probes that were not started yet."""

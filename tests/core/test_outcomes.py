@@ -66,27 +66,19 @@ def test_a_deadline_of_zero_decides_at_once(fallback: Decision) -> None:
 
 
 @pytest.mark.parametrize(("score", "decision"), [(0.0, Decision.ACCEPT), (1.0, Decision.ESCALATE)])
+@pytest.mark.parametrize("judge_gives_up", [False, True])
 @BOTH
 def test_at_the_deadline_the_evidence_that_there_is_decides(
-    score: float, decision: Decision, fallback: Decision
+    score: float, decision: Decision, fallback: Decision, judge_gives_up: bool
 ) -> None:
-    world = begun(on_timeout=fallback)
+    world = begun(on_timeout=fallback, on_uncertain=fallback)
     world.feed(ProbeFinished(Leg(0, 0), Sample("x")), 0.0)
     world.feed(EvidenceReceived(0, evidence(1, 2, score=score, judged=False, certified=False)), 0.0)
-    world.feed(TimerFired(), 2.5)
-    assert decided(world) == (decision, "deadline_partial")
-
-
-@pytest.mark.parametrize(("score", "decision"), [(0.0, Decision.ACCEPT), (1.0, Decision.ESCALATE)])
-@BOTH
-def test_a_judge_that_gives_up_at_the_deadline_leaves_its_evidence(
-    score: float, decision: Decision, fallback: Decision
-) -> None:
-    world = begun(on_uncertain=fallback)
-    world.feed(ProbeFinished(Leg(0, 0), Sample("x")), 0.0)
-    world.feed(EvidenceReceived(0, evidence(1, 2, score=score, judged=False, certified=False)), 0.0)
-    world.feed(ProbeFinished(Leg(0, 1), Sample("y")), 1.0)
-    world.feed(ScorerFailed(0, BROKEN), 2.5)  # before the timer of the same moment
+    if judge_gives_up:  # before the timer of the same moment
+        world.feed(ProbeFinished(Leg(0, 1), Sample("y")), 1.0)
+        world.feed(ScorerFailed(0, BROKEN), 2.5)
+    else:
+        world.feed(TimerFired(), 2.5)
     assert decided(world) == (decision, "deadline_partial")
 
 

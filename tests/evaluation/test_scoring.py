@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from streamroute.core.types import Sample
 from streamroute.errors import ScorerError
 from streamroute.evaluation.sampled import SampledRow
 from streamroute.evaluation.scoring import Memo, score_row
-from streamroute.uncertainty.base import Pair, Relation
+from streamroute.uncertainty.base import Pair, Relation, Relations
 from streamroute.uncertainty.clustering import Rule
 from streamroute.uncertainty.judge import SemanticEntropy
 from streamroute.uncertainty.measures.families import Family, family
@@ -153,8 +154,8 @@ async def test_a_memo_asks_in_one_order_once() -> None:
 
 async def test_what_the_model_raises_is_raised() -> None:
     class Broken(Meanings):
-        async def relations(self, pairs: object, *, deadline: float | None = None) -> list[object]:  # type: ignore[override]
+        async def relations(self, pairs: Sequence[Pair], *, deadline: float | None = None) -> Sequence[Relations]:
             raise ScorerError("broke")
 
     with pytest.raises(ScorerError, match="broke"):
-        await score_row(Broken(), ROW)  # type: ignore[arg-type]
+        await score_row(Broken(), ROW)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from streamroute.core.types import Confidence, Decision, Evidence, Leg, Sample
+from streamroute.core.types import Decision, Evidence, Leg, Sample
 from streamroute.routing.router import ProbePlan
 from streamroute.routing.stream import LegState, Route
 from streamroute.testing import CallState, ScriptedScorer, ScriptedUpstream
@@ -22,19 +23,9 @@ class Hearing(ScriptedScorer):
 
     samples: Sequence[Sample] = ()
 
-    async def evaluate(
-        self,
-        *,
-        answer: str,
-        answer_finished: bool,
-        samples: Sequence[Sample],
-        expected: int,
-        confidence: Confidence | None = None,
-    ) -> Evidence:
-        self.samples = samples
-        return await super().evaluate(
-            answer=answer, answer_finished=answer_finished, samples=samples, expected=expected, confidence=confidence
-        )
+    async def evaluate(self, **asked: Any) -> Evidence:
+        self.samples = asked["samples"]
+        return await super().evaluate(**asked)
 
 
 def probed(small: ScriptedUpstream, plan: ProbePlan = UNTIL) -> tuple[Route, Sequence[Sample]]:
